@@ -1,0 +1,75 @@
+//! A gRPC server: the services on a listener, with health, reflection,
+//! gRPC-Web, CORS, deadlines and request ids.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, service::Routes};
+use tonic_health::pb::health_server::HealthServer;
+use tonic_web::GrpcWebLayer;
+use tower::ServiceBuilder;
+
+use crate::{
+    context::WithContext, cors::CorsOrigins, deadline, deadline::WithDeadline, health::Health,
+    listener, random::Random,
+};
+
+/// What a server needs beside its services.
+pub struct GrpcServer {
+    /// Where to listen.
+    pub listener: TcpListener,
+    /// The full names of the services, for reflection's list.
+    pub services: &'static [&'static str],
+    /// Answers `grpc.health.v1`.
+    pub health: Health,
+    /// The web pages that may call by gRPC-Web.
+    pub cors: CorsOrigins,
+    /// Makes request ids.
+    pub random: Arc<dyn Random>,
+    /// Ends the server.
+    pub stop: CancellationToken,
+}
+
+impl GrpcServer {
+    /// Serves `routes` until the stop.
+    ///
+    /// # Errors
+    /// When the descriptors for reflection cannot be read: a fault of the build.
+    pub async fn serve(self, routes: Routes) -> anyhow::Result<()> {
+        let routes = routes.add_service(HealthServer::new(self.health.clone()));
+        let routes = add_reflection(routes, self.services)
+            .context("the descriptors for reflection cannot be read")?
+            .prepare();
+        let late = || deadline::exceeded().into_status().into_http::<Body>();
+        let service = ServiceBuilder::new()
+            .layer_fn(|inner| WithContext::new(inner, self.random.clone()))
+            .layer(self.cors.layer())
+            .layer(GrpcWebLayer::new())
+            .layer_fn(|inner| WithDeadline::new(inner, late))
+            .service(routes);
+        listener::serve(self.listener, service, self.stop).await;
+        Ok(())
+    }
+}
+
+/// Both versions of reflection: grpcurl before 1.8.8 and Python's client ask by
+/// v1alpha, buf by v1. The error details' messages are served too, so that a
+/// client can print them.
+fn add_reflection(
+    routes: Routes,
+    services: &'static [&'static str],
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let builder = || {
+        let names = services.iter().copied().chain(["grpc.health.v1.Health"]);
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
+        names.fold(builder, tonic_reflection::server::Builder::with_service_name)
+    };
+    Ok(routes
+        .add_service(builder().build_v1()?)
+        .add_service(builder().build_v1alpha()?))
+}

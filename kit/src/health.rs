@@ -1,0 +1,135 @@
+//! `grpc.health.v1`: asks a service's own stores at the moment of the question.
+//!
+//! Known names are "", the full name of the service, and the names of its
+//! stores, so that whoever asks can find out which one is down.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+    health_server::Health as HealthRpc,
+};
+
+/// How long a store may take to answer before it counts as down.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a watched status is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Something that a service cannot work without.
+#[async_trait]
+pub trait Dependency: Send + Sync {
+    /// Succeeds when it can be used now.
+    async fn ping(&self) -> anyhow::Result<()>;
+}
+
+/// A service's health.
+#[derive(Clone)]
+pub struct Health {
+    services: &'static [&'static str],
+    dependencies: Arc<[(&'static str, Arc<dyn Dependency>)]>,
+    stop: CancellationToken,
+}
+
+impl Health {
+    /// The health of `services` (full names), which all need every one of the
+    /// named `dependencies`. After `stop` they are no longer serving.
+    pub fn new(
+        services: &'static [&'static str],
+        dependencies: impl IntoIterator<Item = (&'static str, Arc<dyn Dependency>)>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            services,
+            dependencies: dependencies.into_iter().collect(),
+            stop,
+        }
+    }
+
+    async fn status(&self, name: &str) -> Option<ServingStatus> {
+        let whole = name.is_empty() || self.services.contains(&name);
+        if !whole && !self.dependencies.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        if self.stop.is_cancelled() {
+            return Some(ServingStatus::NotServing);
+        }
+        for (known, dependency) in self.dependencies.iter() {
+            if (whole || *known == name) && !usable(known, &**dependency).await {
+                return Some(ServingStatus::NotServing);
+            }
+        }
+        Some(ServingStatus::Serving)
+    }
+
+    async fn watch_into(self, name: String, sender: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+        let mut told = None;
+        loop {
+            let unknown = ServingStatus::ServiceUnknown;
+            let status = self.status(&name).await.unwrap_or(unknown);
+            if told != Some(status) {
+                told = Some(status);
+                if sender.send(Ok(answer(status))).await.is_err() {
+                    return;
+                }
+            }
+            if self.stop.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = sender.closed() => return,
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(WATCH_INTERVAL) => {}
+            }
+        }
+    }
+}
+
+async fn usable(name: &str, dependency: &dyn Dependency) -> bool {
+    match tokio::time::timeout(PATIENCE, dependency.ping()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(dependency = name, error = format!("{error:#}"), "not usable");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(dependency = name, "no answer within a second");
+            false
+        }
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}
+
+#[async_trait]
+impl HealthRpc for Health {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        match self.status(&request.get_ref().service).await {
+            Some(status) => Ok(Response::new(answer(status))),
+            None => Err(Status::not_found("no such service is here")),
+        }
+    }
+
+    type WatchStream = ReceiverStream<Result<HealthCheckResponse, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let (sender, receiver) = mpsc::channel(1);
+        let name = request.into_inner().service;
+        tokio::spawn(self.clone().watch_into(name, sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}

@@ -1,0 +1,204 @@
+//! The public keys of auth-service, as another service keeps them.
+//!
+//! They are fetched when a token names a key that is not known, at a bounded
+//! rate, and once a minute so that a withdrawn key stops being trusted. While
+//! auth-service is down the last ones are kept: tokens go on being checked.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jsonwebtoken::DecodingKey;
+use proto::{Reason, Refusal, auth::v1::Jwk};
+use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::access_token::KeyFinder;
+
+/// The least time between two fetches for unknown key ids.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the keys are fetched anyway.
+const REFRESH: Duration = Duration::from_secs(60);
+/// How soon the first fetch is repeated while it fails.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Where the keys come from.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// All published keys.
+    ///
+    /// # Errors
+    /// When they cannot be had now.
+    async fn fetch(&self) -> Result<Vec<Jwk>, tonic::Status>;
+}
+
+type Keys = HashMap<String, DecodingKey>;
+
+/// Keys that were fetched and are kept.
+pub struct JwksCache {
+    source: Arc<dyn KeySource>,
+    /// `None` until a fetch succeeds.
+    keys: RwLock<Option<Keys>>,
+    /// When the last fetch began. Held during a fetch: one at a time.
+    last_fetch: Mutex<Option<Instant>>,
+}
+
+impl JwksCache {
+    /// An empty cache: the first token fetches the keys.
+    pub fn new(source: Arc<dyn KeySource>) -> Self {
+        Self {
+            source,
+            keys: RwLock::new(None),
+            last_fetch: Mutex::new(None),
+        }
+    }
+
+    /// Keeps the keys fresh until `stop`.
+    pub async fn keep_fresh(&self, stop: CancellationToken) {
+        loop {
+            let wait = if self.fetch().await {
+                REFRESH
+            } else {
+                FIRST_RETRY
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// What is known of `kid`: `None` while no key is known at all.
+    fn known(&self, kid: &str) -> Option<Option<DecodingKey>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.as_ref().map(|keys| keys.get(kid).cloned())
+    }
+
+    async fn fetch(&self) -> bool {
+        let mut last = self.last_fetch.lock().await;
+        *last = Some(Instant::now());
+        self.fetch_now().await
+    }
+
+    /// Fetches unless somebody did a moment ago.
+    async fn fetch_at_bounded_rate(&self, kid: &str) {
+        let mut last = self.last_fetch.lock().await;
+        if matches!(self.known(kid), Some(Some(_))) {
+            // Somebody else fetched it while this call waited for the lock.
+            return;
+        }
+        if last.is_none_or(|last| last.elapsed() >= MIN_INTERVAL) {
+            *last = Some(Instant::now());
+            self.fetch_now().await;
+        }
+    }
+
+    async fn fetch_now(&self) -> bool {
+        match self.source.fetch().await {
+            Ok(fetched) => {
+                let keys = fetched.iter().filter_map(decoding_key).collect();
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                true
+            }
+            Err(status) => {
+                tracing::warn!(error = status.message(), "cannot fetch the public keys");
+                false
+            }
+        }
+    }
+}
+
+/// `None` for a key of a kind that is not used here.
+fn decoding_key(jwk: &Jwk) -> Option<(String, DecodingKey)> {
+    if (jwk.kty.as_str(), jwk.crv.as_str()) != ("OKP", "Ed25519") {
+        return None;
+    }
+    let key = DecodingKey::from_ed_components(&jwk.x).ok()?;
+    Some((jwk.kid.clone(), key))
+}
+
+#[async_trait]
+impl KeyFinder for JwksCache {
+    async fn find(&self, kid: &str) -> Result<Option<DecodingKey>, Refusal> {
+        if let Some(Some(key)) = self.known(kid) {
+            return Ok(Some(key));
+        }
+        self.fetch_at_bounded_rate(kid).await;
+        self.known(kid).ok_or_else(|| {
+            Refusal::new(
+                Reason::DependencyUnavailable,
+                "the keys that verify access tokens cannot be fetched now",
+            )
+            .retry_after(FIRST_RETRY)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Source {
+        fetches: AtomicUsize,
+        keys: RwLock<Option<Vec<Jwk>>>,
+    }
+
+    impl Source {
+        fn publish(&self, kids: &[&str]) {
+            let jwk = |kid: &&str| Jwk {
+                kty: "OKP".into(),
+                crv: "Ed25519".into(),
+                kid: (*kid).to_owned(),
+                x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into(),
+                ..Jwk::default()
+            };
+            *self.keys.write().unwrap() = Some(kids.iter().map(jwk).collect());
+        }
+    }
+
+    #[async_trait]
+    impl KeySource for Source {
+        async fn fetch(&self) -> Result<Vec<Jwk>, tonic::Status> {
+            self.fetches.fetch_add(1, Ordering::SeqCst);
+            let keys = self.keys.read().unwrap().clone();
+            keys.ok_or_else(|| tonic::Status::unavailable("down"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_fetched_when_one_is_unknown_and_kept_while_the_source_is_down() {
+        let source = Arc::new(Source::default());
+        let cache = JwksCache::new(source.clone());
+        assert!(cache.find("a").await.is_err(), "nobody can say yet");
+
+        source.publish(&["a"]);
+        tokio::time::advance(MIN_INTERVAL).await;
+        assert!(cache.find("a").await.unwrap().is_some());
+
+        *source.keys.write().unwrap() = None;
+        tokio::time::advance(MIN_INTERVAL).await;
+        assert!(cache.find("b").await.unwrap().is_none());
+        assert!(cache.find("a").await.unwrap().is_some());
+
+        source.publish(&["a", "b"]);
+        tokio::time::advance(MIN_INTERVAL).await;
+        assert!(cache.find("b").await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unknown_ids_cost_one_fetch_a_second_at_the_most() {
+        let source = Arc::new(Source::default());
+        source.publish(&["a"]);
+        let cache = JwksCache::new(source.clone());
+        for id in 0..1000 {
+            assert!(cache.find(&id.to_string()).await.unwrap().is_none());
+        }
+        assert_eq!(source.fetches.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,23 @@
+//! What must not differ between the processes: how they serve, call each
+//! other, check tokens, read settings, log and stop.
+//!
+//! Of the product's own words this crate knows only "user" and "session id",
+//! as claims of a token.
+
+pub mod access_token;
+pub mod client;
+pub mod client_address;
+pub mod clock;
+pub mod context;
+pub mod cors;
+pub mod crypto;
+pub mod deadline;
+pub mod grpc;
+pub mod health;
+pub mod jwks;
+pub mod listener;
+pub mod process;
+pub mod random;
+pub mod service_token;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,26 @@
+//! The log: lines on stderr.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::settings::{LogSettings, SettingsError};
+
+/// Starts the log. In a process where it was started before, nothing changes.
+///
+/// # Errors
+/// When the filter cannot be read.
+pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
+    let filter: Targets = settings
+        .rust_log
+        .parse()
+        .map_err(|error| SettingsError(format!("RUST_LOG: {error}")))?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! The gRPC contract: the messages and services of the `.proto` files beside
+//! this crate, and the reasons that errors carry. It does no I/O.
+
+mod refusal;
+pub mod reason;
+
+pub use reason::Reason;
+pub use refusal::Refusal;
+
+/// Everything reflection serves: both files with their comments and imports.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("descriptors");
+
+/// The package `auth`.
+pub mod auth {
+    /// The package `auth.v1`.
+    pub mod v1 {
+        tonic::include_proto!("auth.v1");
+    }
+}
+
+/// The package `profile`.
+pub mod profile {
+    /// The package `profile.v1`.
+    pub mod v1 {
+        tonic::include_proto!("profile.v1");
+    }
+}
