@@ -1,1 +1,104 @@
-//! x
+//! Sign-in by phone number: one-time codes, users, sessions and tokens.
+//!
+//! [`serve`] is the only wiring. A call goes `grpc` (parse) → `auth` (the
+//! rules) → the stores and profile-service, and back; an error becomes a
+//! status in `error`.
+
+mod auth;
+pub mod challenges;
+pub mod code;
+pub mod config;
+mod error;
+mod grpc;
+pub mod mac;
+pub mod phone;
+mod profiles;
+pub mod signing_keys;
+pub mod sms;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use kit::{
+    client::{self as peer, Outgoing},
+    clock::SystemClock,
+    grpc::GrpcServer,
+    health::{Dependency, Health},
+    random::SystemRandom,
+    service_token::{ServiceTokenSigner, ServiceTokenVerifier},
+};
+use proto::auth::v1::auth_service_server::AuthServiceServer;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use auth::Auth;
+use challenges::Challenges;
+use profiles::Profiles;
+use tokens::Tokens;
+use users::Users;
+
+pub use config::Config;
+
+/// This service's name, in service tokens and messages.
+pub const NAME: &str = "auth-service";
+
+const SERVICES: &[&str] = &["auth.v1.AuthService"];
+
+/// Serves on `listener` until `stop`, and then ends what it began.
+///
+/// # Errors
+/// When a SQLite file cannot be opened.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let clock = Arc::new(SystemClock);
+    let random = Arc::new(SystemRandom::default());
+    let users = Users::open(&config.database_url, stop.clone()).await?;
+    let challenge_store = challenges::open(&config.challenge_store_url)?;
+    let signer =
+        ServiceTokenSigner::new(&config.service_key, NAME, "profile-service", clock.clone());
+    let profiles = Profiles::new(peer::channel(&config.profile_url, Outgoing::signed(signer)));
+    let keys = Arc::new(config.signing_keys);
+    let dependencies: [(&str, Arc<dyn Dependency>); 2] = [
+        ("database", users.database()),
+        (
+            "challenges",
+            Arc::new(challenges::Ping(challenge_store.clone())),
+        ),
+    ];
+    let auth = Auth {
+        challenges: Challenges::new(
+            challenge_store,
+            config.code_pepper,
+            config.challenge_rules,
+            random.clone(),
+        ),
+        users,
+        profiles,
+        sms: config.sms.sender(random.clone()),
+        tokens: Tokens::new(keys.clone(), config.token_rules, random.clone()),
+        phone_check: config.phone_check,
+        clock: clock.clone(),
+        random: random.clone(),
+    };
+    let service = grpc::AuthGrpc {
+        auth,
+        keys,
+        gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock),
+        trusted_proxies: config.trusted_proxies,
+    };
+    let routes = Routes::new(AuthServiceServer::new(service));
+    let server = GrpcServer {
+        listener,
+        services: SERVICES,
+        health: Health::new(SERVICES, dependencies, stop.clone()),
+        cors: config.cors,
+        random,
+        stop,
+    };
+    server.serve(routes).await
+}

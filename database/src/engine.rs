@@ -9,12 +9,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{
-    Error, Row, Transaction, Value,
-    row::Inner,
-    url::DatabaseUrl,
-    value::bind,
-};
+use crate::{Error, Row, Transaction, Value, row::Inner, url::DatabaseUrl, value::bind};
 
 /// How long a statement waits for a connection before the database counts as
 /// unavailable.
@@ -128,7 +123,10 @@ pub(crate) async fn postgres_rows<'e>(
     values: &[Value],
 ) -> Result<Vec<Row>, Error> {
     let rows = bind!(sqlx::query(sql), values).fetch_all(executor).await?;
-    Ok(rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Row(Inner::Postgres(row)))
+        .collect())
 }
 
 pub(crate) async fn sqlite_rows<'e>(
@@ -137,5 +135,8 @@ pub(crate) async fn sqlite_rows<'e>(
     values: &[Value],
 ) -> Result<Vec<Row>, Error> {
     let rows = bind!(sqlx::query(sql), values).fetch_all(executor).await?;
-    Ok(rows.into_iter().map(|row| Row(Inner::Sqlite(row))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Row(Inner::Sqlite(row)))
+        .collect())
 }

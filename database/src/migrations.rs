@@ -25,7 +25,13 @@ impl Migrations {
     {
         let step = |&(version, name, sql): &(i64, &'static str, &'static str)| {
             let kind = MigrationType::Simple;
-            Migration::new(version, Cow::Borrowed(name), kind, sql.into_sql_str(), false)
+            Migration::new(
+                version,
+                Cow::Borrowed(name),
+                kind,
+                sql.into_sql_str(),
+                false,
+            )
         };
         let migrator = Migrator::with_migrations(self.0.iter().map(step).collect());
         migrator.run(database).await?;

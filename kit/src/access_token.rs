@@ -205,10 +205,12 @@ mod tests {
     async fn outcome(verifier: &AccessTokenVerifier, token: &str) -> Result<AccessClaims, String> {
         let mut map = MetadataMap::new();
         map.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        verifier
-            .caller(&map)
-            .await
-            .map_err(|refusal| Reason::of(&refusal.into_status()).unwrap().as_str().to_owned())
+        verifier.caller(&map).await.map_err(|refusal| {
+            Reason::of(&refusal.into_status())
+                .unwrap()
+                .as_str()
+                .to_owned()
+        })
     }
 
     #[tokio::test]
@@ -221,7 +223,10 @@ mod tests {
         clock.advance(Duration::from_millis(599_999));
         assert!(outcome(&verifier, &token).await.is_ok());
         clock.advance(Duration::from_millis(1));
-        assert_eq!(outcome(&verifier, &token).await, Err("TOKEN_EXPIRED".into()));
+        assert_eq!(
+            outcome(&verifier, &token).await,
+            Err("TOKEN_EXPIRED".into())
+        );
     }
 
     #[tokio::test]
@@ -253,7 +258,10 @@ mod tests {
                 "the public key as an HMAC secret",
                 with_header(&hs256, &EncodingKey::from_secret(&signer.public)),
             ),
-            ("a JWT of another type", with_header(&untyped, &signer.pkcs8)),
+            (
+                "a JWT of another type",
+                with_header(&untyped, &signer.pkcs8),
+            ),
             (
                 "no algorithm",
                 format!(
@@ -262,19 +270,28 @@ mod tests {
                     parts[1]
                 ),
             ),
-            ("a changed payload", format!("{}.{payload}.{}", parts[0], parts[2])),
+            (
+                "a changed payload",
+                format!("{}.{payload}.{}", parts[0], parts[2]),
+            ),
             ("no signature", format!("{}.{}.", parts[0], parts[1])),
             (
                 "another audience",
-                AccessClaims { aud: "b".into(), ..claims() }
-                    .sign("k", &signer.pkcs8)
-                    .unwrap(),
+                AccessClaims {
+                    aud: "b".into(),
+                    ..claims()
+                }
+                .sign("k", &signer.pkcs8)
+                .unwrap(),
             ),
             (
                 "another issuer",
-                AccessClaims { iss: "j".into(), ..claims() }
-                    .sign("k", &signer.pkcs8)
-                    .unwrap(),
+                AccessClaims {
+                    iss: "j".into(),
+                    ..claims()
+                }
+                .sign("k", &signer.pkcs8)
+                .unwrap(),
             ),
             ("no token", "....".into()),
         ];

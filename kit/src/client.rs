@@ -73,9 +73,7 @@ impl Interceptor for Outgoing {
         if let Some(id) = context::request_id()
             && let Ok(value) = MetadataValue::try_from(&*id)
         {
-            request
-                .metadata_mut()
-                .insert(context::REQUEST_ID, value);
+            request.metadata_mut().insert(context::REQUEST_ID, value);
         }
         if let Some(deadline) = context::deadline() {
             request.set_timeout(deadline.saturating_duration_since(tokio::time::Instant::now()));
@@ -171,9 +169,12 @@ mod tests {
         let urls = "http://127.0.0.1:1".parse().unwrap();
         let channel = channel(&urls, Outgoing::default());
         let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
-        let status = call("x", health.check(tonic_health::pb::HealthCheckRequest::default()))
-            .await
-            .unwrap_err();
+        let status = call(
+            "x",
+            health.check(tonic_health::pb::HealthCheckRequest::default()),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
     }
 }

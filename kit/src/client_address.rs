@@ -89,7 +89,9 @@ impl TrustedProxies {
 
 /// An address, or one with a port as some proxies write it.
 fn parse_entry(entry: &str) -> Option<IpAddr> {
-    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bare = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     bare.unwrap_or(entry)
         .parse::<IpAddr>()
         .ok()

@@ -36,9 +36,7 @@ struct Current {
 
 /// The id of the request that the running task serves.
 pub fn request_id() -> Option<Arc<str>> {
-    CURRENT
-        .try_with(|current| current.request_id.clone())
-        .ok()
+    CURRENT.try_with(|current| current.request_id.clone()).ok()
 }
 
 /// When the request that the running task serves must be answered.
@@ -86,12 +84,15 @@ where
         };
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let answer = self.inner.call(request);
+        // Layers may ask for the context before they make their future.
+        let answer = CURRENT.sync_scope(current.clone(), || self.inner.call(request));
         let observed = async move {
             let mut response = answer.await?;
             let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::debug!(%method, path, status = response.status().as_u16(), elapsed_ms, "answered");
-            response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), header);
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(REQUEST_ID), header);
             Ok(response)
         };
         Box::pin(CURRENT.scope(current, observed.instrument(span)))
@@ -159,7 +160,10 @@ mod tests {
         let read = |value: &str| grpc_timeout(&headers("grpc-timeout", value));
         assert_eq!(read("100m"), Some(Duration::from_millis(100)));
         assert_eq!(read("3S"), Some(Duration::from_secs(3)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            read("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         for bad in ["", "S", "1", "-1S", "1.5S", "123456789S", "1x"] {
             assert_eq!(read(bad), None, "{bad}");
         }

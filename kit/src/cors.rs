@@ -50,9 +50,9 @@ impl FromStr for CorsOrigins {
             return Ok(Self::Any);
         }
         let parse = |origin: &str| {
-            let is_origin = origin
-                .split_once("://")
-                .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty() && !rest.contains('/'));
+            let is_origin = origin.split_once("://").is_some_and(|(scheme, rest)| {
+                !scheme.is_empty() && !rest.is_empty() && !rest.contains('/')
+            });
             HeaderValue::from_str(origin)
                 .ok()
                 .filter(|_| is_origin)
@@ -92,7 +92,11 @@ mod tests {
     fn origins_are_checked() {
         assert_eq!("*".parse(), Ok(CorsOrigins::Any));
         assert_eq!("".parse(), Ok(CorsOrigins::List(vec![])));
-        assert!("https://a.example, http://localhost:3000".parse::<CorsOrigins>().is_ok());
+        assert!(
+            "https://a.example, http://localhost:3000"
+                .parse::<CorsOrigins>()
+                .is_ok()
+        );
         assert!("a.example".parse::<CorsOrigins>().is_err());
         assert!("https://a.example/".parse::<CorsOrigins>().is_err());
     }

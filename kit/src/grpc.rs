@@ -67,7 +67,10 @@ fn add_reflection(
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
-        names.fold(builder, tonic_reflection::server::Builder::with_service_name)
+        names.fold(
+            builder,
+            tonic_reflection::server::Builder::with_service_name,
+        )
     };
     Ok(routes
         .add_service(builder().build_v1()?)

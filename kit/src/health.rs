@@ -66,7 +66,11 @@ impl Health {
         Some(ServingStatus::Serving)
     }
 
-    async fn watch_into(self, name: String, sender: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+    async fn watch_into(
+        self,
+        name: String,
+        sender: mpsc::Sender<Result<HealthCheckResponse, Status>>,
+    ) {
         let mut told = None;
         loop {
             let unknown = ServingStatus::ServiceUnknown;
@@ -93,7 +97,11 @@ async fn usable(name: &str, dependency: &dyn Dependency) -> bool {
     match tokio::time::timeout(PATIENCE, dependency.ping()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::warn!(dependency = name, error = format!("{error:#}"), "not usable");
+            tracing::warn!(
+                dependency = name,
+                error = format!("{error:#}"),
+                "not usable"
+            );
             false
         }
         Err(_) => {

@@ -16,7 +16,7 @@ use proto::{Reason, Refusal, auth::v1::Jwk};
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::access_token::KeyFinder;
+use crate::{access_token::KeyFinder, deadline};
 
 /// The least time between two fetches for unknown key ids.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const REFRESH: Duration = Duration::from_secs(60);
 /// How soon the first fetch is repeated while it fails.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How long a fetch may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the keys come from.
 #[async_trait]
@@ -97,7 +99,8 @@ impl JwksCache {
     }
 
     async fn fetch_now(&self) -> bool {
-        match self.source.fetch().await {
+        let fetched = tokio::time::timeout(PATIENCE, self.source.fetch()).await;
+        match fetched.unwrap_or_else(|_| Err(deadline::exceeded().into_status())) {
             Ok(fetched) => {
                 let keys = fetched.iter().filter_map(decoding_key).collect();
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);

@@ -21,7 +21,10 @@ const BAD_SETTINGS: u8 = 2;
 ///
 /// The status is 0 after a clean end, 2 for a wrong setting and 1 for any
 /// other failure; both are told in one line on stderr.
-pub fn run<S, W>(log: impl FnOnce(&S) -> &LogSettings, work: impl FnOnce(S, CancellationToken) -> W) -> ExitCode
+pub fn run<S, W>(
+    log: impl FnOnce(&S) -> &LogSettings,
+    work: impl FnOnce(S, CancellationToken) -> W,
+) -> ExitCode
 where
     S: Parser,
     W: Future<Output = anyhow::Result<()>>,
@@ -56,7 +59,10 @@ where
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a process is for its user")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a process is for its user"
+)]
 fn fail(status: u8, line: &str) -> ExitCode {
     eprintln!("error: {line}");
     ExitCode::from(status)

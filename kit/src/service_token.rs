@@ -135,7 +135,6 @@ impl ServiceTokenVerifier {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

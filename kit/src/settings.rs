@@ -116,19 +116,62 @@ pub struct GatewayKey {
     pub gateway_key: Option<String>,
 }
 
-/// The secret key in a setting. It is parsed here and not by clap, whose
-/// complaint would show the value.
+/// A required setting that clap does not parse, because its complaint would
+/// repeat a value that may be secret.
 ///
 /// # Errors
-/// When it is not set or no key; the line names the setting, not the value.
-pub fn secret_key(
-    value: Option<&str>,
-    name: &str,
-    purpose: &str,
-) -> Result<SecretKey, SettingsError> {
+/// When it is not set or wrong; the line names the setting, not the value.
+pub fn parsed<T>(value: Option<&str>, name: &str, purpose: &str) -> Result<T, SettingsError>
+where
+    T: FromStr<Err = &'static str>,
+{
     required(value, name, purpose)?
         .parse()
         .map_err(|error| SettingsError(format!("{name}: {error}")))
+}
+
+impl AuthUrl {
+    /// The URLs.
+    ///
+    /// # Errors
+    /// When they are not set.
+    pub fn required(&self) -> Result<ServiceUrls, SettingsError> {
+        let purpose = "where auth-service is, as in http://127.0.0.1:50051";
+        required(self.auth_url.clone(), "AUTH_URL", purpose)
+    }
+}
+
+impl ProfileUrl {
+    /// The URLs.
+    ///
+    /// # Errors
+    /// When they are not set.
+    pub fn required(&self) -> Result<ServiceUrls, SettingsError> {
+        let purpose = "where profile-service is, as in http://127.0.0.1:50052";
+        required(self.profile_url.clone(), "PROFILE_URL", purpose)
+    }
+}
+
+impl ServiceKey {
+    /// The key.
+    ///
+    /// # Errors
+    /// When it is not set or no key.
+    pub fn parsed(&self) -> Result<SecretKey, SettingsError> {
+        let purpose = "the key between auth-service and profile-service, 32 bytes in base64";
+        parsed(self.service_key.as_deref(), "SERVICE_KEY", purpose)
+    }
+}
+
+impl GatewayKey {
+    /// The key.
+    ///
+    /// # Errors
+    /// When it is not set or no key.
+    pub fn parsed(&self) -> Result<SecretKey, SettingsError> {
+        let purpose = "the key between the gateway and auth-service, 32 bytes in base64";
+        parsed(self.gateway_key.as_deref(), "GATEWAY_KEY", purpose)
+    }
 }
 
 /// Whose access tokens they are and for whom.
@@ -197,14 +240,21 @@ mod tests {
         let key = SecretKey::new([7; 32]);
         assert_eq!(key.to_base64().parse(), Ok(key.clone()));
         assert_eq!(format!("{key:?}"), "SecretKey");
-        let error = secret_key(Some("c2hvcnQ="), "SERVICE_KEY", "").unwrap_err();
+        let error = parsed::<SecretKey>(Some("c2hvcnQ="), "SERVICE_KEY", "").unwrap_err();
         assert!(!error.to_string().contains("c2hvcnQ"));
-        assert!(error.to_string().starts_with("SERVICE_KEY: expected 32 bytes"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("SERVICE_KEY: expected 32 bytes")
+        );
     }
 
     #[test]
     fn a_missing_setting_is_named() {
         let error = required(None::<u8>, "AUTH_URL", "where auth-service is").unwrap_err();
-        assert_eq!(error.to_string(), "AUTH_URL is not set: where auth-service is");
+        assert_eq!(
+            error.to_string(),
+            "AUTH_URL is not set: where auth-service is"
+        );
     }
 }

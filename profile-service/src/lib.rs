@@ -1,1 +1,87 @@
-//! x
+//! Profiles: invite codes, inviters and followers.
+//!
+//! [`serve`] is the only wiring. A call goes `grpc` (parse) → `profiles` (the
+//! rules) → the store, and back; an error becomes a status in `error`.
+
+pub mod config;
+mod error;
+mod grpc;
+pub mod invite_code;
+mod keys;
+pub mod page_token;
+mod profiles;
+pub mod store;
+
+use std::sync::Arc;
+
+use kit::{
+    access_token::AccessTokenVerifier,
+    client::{self as peer, Outgoing},
+    clock::SystemClock,
+    grpc::GrpcServer,
+    health::{Dependency, Health},
+    jwks::JwksCache,
+    random::SystemRandom,
+    service_token::ServiceTokenVerifier,
+};
+use proto::profile::v1::{
+    profile_service_server::ProfileServiceServer,
+    provisioning_service_server::ProvisioningServiceServer,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use keys::AuthServiceKeys;
+use profiles::Profiles;
+use store::ProfileStore;
+
+pub use config::Config;
+
+/// This service's name, in service tokens and messages.
+pub const NAME: &str = "profile-service";
+
+const SERVICES: &[&str] = &[
+    "profile.v1.ProfileService",
+    "profile.v1.ProvisioningService",
+];
+
+/// Serves on `listener` until `stop`, and then ends what it began.
+///
+/// # Errors
+/// When a SQLite file cannot be opened.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let clock = Arc::new(SystemClock);
+    let random = Arc::new(SystemRandom::default());
+    let store = ProfileStore::open(&config.database_url, stop.clone()).await?;
+    let source = AuthServiceKeys::new(peer::channel(&config.auth_url, Outgoing::default()));
+    let keys = Arc::new(JwksCache::new(Arc::new(source)));
+    let fresh = keys.clone();
+    let until = stop.clone();
+    tokio::spawn(async move { fresh.keep_fresh(until).await });
+    let dependencies: [(&str, Arc<dyn Dependency>); 1] = [("database", store.database())];
+    let service = Arc::new(grpc::ProfileGrpc {
+        profiles: Profiles {
+            store,
+            clock: clock.clone(),
+            random: random.clone(),
+        },
+        users: AccessTokenVerifier::new(keys, &config.issuer, &config.audience, clock.clone()),
+        services: ServiceTokenVerifier::new(&config.service_key, NAME, clock),
+    });
+    let routes = Routes::new(ProfileServiceServer::from_arc(service.clone()))
+        .add_service(ProvisioningServiceServer::from_arc(service));
+    let server = GrpcServer {
+        listener,
+        services: SERVICES,
+        health: Health::new(SERVICES, dependencies, stop.clone()),
+        cors: config.cors,
+        random,
+        stop,
+    };
+    server.serve(routes).await
+}

@@ -1,8 +1,8 @@
 //! The gRPC contract: the messages and services of the `.proto` files beside
 //! this crate, and the reasons that errors carry. It does no I/O.
 
-mod refusal;
 pub mod reason;
+mod refusal;
 
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -1,0 +1,175 @@
+//! The rules of signing in.
+
+use std::{net::IpAddr, sync::Arc};
+
+use kit::{
+    clock::{Clock, UnixMillis},
+    random::{Random, uuid_v7},
+};
+use uuid::Uuid;
+
+use crate::{
+    challenges::{Carrier, ChallengeId, Challenges, store::Matched},
+    code::Code,
+    error::Error,
+    phone::{PhoneCheck, PhoneNumber},
+    profiles::Profiles,
+    sms::{Disclosure, SmsSender},
+    tokens::{AccessToken, Tokens},
+    users::{FirstSignIn, NewSession, Users},
+};
+
+/// The most characters of a User-Agent that are kept.
+const MAX_USER_AGENT: usize = 256;
+
+/// The rules, over what they need.
+pub(crate) struct Auth {
+    pub(crate) challenges: Challenges,
+    pub(crate) users: Users,
+    pub(crate) profiles: Profiles,
+    pub(crate) sms: Arc<dyn SmsSender>,
+    pub(crate) tokens: Tokens,
+    pub(crate) phone_check: PhoneCheck,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+/// A code that is on its way.
+pub(crate) struct Requested {
+    pub(crate) challenge_id: ChallengeId,
+    pub(crate) expires_at: UnixMillis,
+    pub(crate) code_length: usize,
+    /// Only where nothing is really sent.
+    pub(crate) simulated_code: Option<Code>,
+}
+
+/// Who answers a challenge, and from where.
+pub(crate) struct Answer {
+    pub(crate) code: String,
+    pub(crate) carrier: Option<Carrier>,
+    pub(crate) client: IpAddr,
+    pub(crate) user_agent: String,
+}
+
+/// A sign-in that was written.
+pub(crate) struct SignIn {
+    pub(crate) user_id: Uuid,
+    pub(crate) new_user: bool,
+    pub(crate) access: AccessToken,
+    pub(crate) refresh: String,
+}
+
+impl Auth {
+    /// Starts a challenge and has its code delivered.
+    pub(crate) async fn request_code(
+        &self,
+        phone: &str,
+        invited_by: Option<String>,
+        client: IpAddr,
+    ) -> Result<Requested, Error> {
+        let phone =
+            PhoneNumber::parse(phone, self.phone_check).map_err(|_| Error::PhoneNumberInvalid)?;
+        let planned = self.sms.plan();
+        let now = self.clock.now();
+        let started = self
+            .challenges
+            .start(&phone, invited_by, client, planned, now)
+            .await?;
+        self.sms.deliver(&phone, &started.code, planned).await;
+        tracing::info!(?phone, %client, "code sent");
+        Ok(Requested {
+            challenge_id: started.id,
+            expires_at: started.expires_at,
+            code_length: started.code.digits().len(),
+            simulated_code: match self.sms.disclosure() {
+                Disclosure::InAnswer => Some(started.code),
+            },
+        })
+    }
+
+    /// Signs in whoever answers a challenge.
+    ///
+    /// The code is spent last, by the session's row: until that is written, an
+    /// outage costs nothing and the same code works again.
+    pub(crate) async fn verify_code(&self, answer: Answer) -> Result<SignIn, Error> {
+        let lifetime = self.challenges.rules().lifetime;
+        let code = Code::parse(&answer.code).ok_or(Error::CodeMalformed { lifetime })?;
+        let refused = || Error::CodeNotAccepted { lifetime };
+        let carrier = answer.carrier.ok_or_else(refused)?;
+        let now = self.clock.now();
+        let matched = self
+            .challenges
+            .answer(carrier, &code, answer.client, now)
+            .await?
+            .ok_or_else(refused)?;
+        let refresh = self.tokens.draw_refresh();
+        let session = NewSession {
+            session_id: uuid_v7(&*self.clock, &*self.random),
+            challenge_id: matched.id.to_string(),
+            refresh_token_hash: refresh.hash,
+            user_agent: printable(&answer.user_agent),
+            client_address: answer.client.to_string(),
+            created_at: now,
+        };
+        let begun = self.begin_session(&matched, &session).await?;
+        let (user_id, new_user) = begun.ok_or_else(refused)?;
+        self.challenges.spend(&matched, &code).await;
+        let access = self
+            .tokens
+            .sign_access(user_id, session.session_id, &matched.phone, now)?;
+        tracing::info!(phone = ?matched.phone, client = %answer.client, %user_id, new_user, "signed in");
+        Ok(SignIn {
+            user_id,
+            new_user,
+            access,
+            refresh: refresh.text,
+        })
+    }
+
+    /// Begins the session of the phone's user, who is made if there is none.
+    /// `None` if the challenge was spent by another call.
+    async fn begin_session(
+        &self,
+        matched: &Matched,
+        session: &NewSession,
+    ) -> Result<Option<(Uuid, bool)>, Error> {
+        let phone = &matched.phone;
+        if let Some(user_id) = self.users.begin_session(phone, session).await? {
+            return Ok(Some((user_id, false)));
+        }
+        let fresh_id = uuid_v7(&*self.clock, &*self.random);
+        let user = self
+            .users
+            .find_or_create(phone, fresh_id, session.created_at)
+            .await?;
+        if user.profile_created {
+            // Either the challenge is spent, or another first sign-in of this
+            // phone ended between the two statements: the first one tells.
+            let user_id = self.users.begin_session(phone, session).await?;
+            return Ok(user_id.map(|user_id| (user_id, false)));
+        }
+        self.profiles
+            .create(user.user_id, phone, matched.invited_by.clone())
+            .await
+            .map_err(Error::Profiles)?;
+        let first = self
+            .users
+            .complete_first_sign_in(user.user_id, session)
+            .await?;
+        Ok(match first {
+            FirstSignIn::NewUser => Some((user.user_id, true)),
+            FirstSignIn::KnownUser => Some((user.user_id, false)),
+            FirstSignIn::Spent => None,
+        })
+    }
+}
+
+/// A User-Agent as it may be stored and shown: no control characters (a NUL is
+/// an error in PostgreSQL), and not too long.
+fn printable(user_agent: &str) -> String {
+    user_agent
+        .chars()
+        .filter(|each| !each.is_control())
+        .take(MAX_USER_AGENT)
+        .collect()
+}

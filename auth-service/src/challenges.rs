@@ -1,0 +1,302 @@
+//! Challenges: who may enter which code, and how often.
+//!
+//! This file holds the rules; the stores in [`memory`] and [`redis`] hold the
+//! state, and do each counted step atomically.
+
+mod address;
+mod expiring;
+mod id;
+pub mod memory;
+pub mod redis;
+pub mod store;
+mod url;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use kit::{clock::UnixMillis, random::Random, settings::SecretKey};
+
+use crate::{
+    code::{self, Code},
+    mac::{Hasher, Label, Mac},
+    phone::PhoneNumber,
+};
+use store::{
+    AddressKey, ChallengeStore, CodeKind, Matched, Mismatch, NewChallenge, PhoneKey, Reservation,
+    Reserved, Unavailable,
+};
+
+pub use id::{ChallengeId, Slot};
+pub use url::{ChallengeStoreUrl, open};
+
+/// Codes that are offered to the index of an address at once: two are enough
+/// at almost every address, and where half of all codes are in use, 64 all are
+/// with a chance of 2⁻⁶⁴.
+const OFFERS: [usize; 2] = [2, 64];
+
+/// What the settings say of challenges.
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengeRules {
+    /// Digits of a code (`AUTH_OTP_LENGTH`).
+    pub code_length: usize,
+    /// How long a code is accepted, from its delivery on
+    /// (`AUTH_OTP_TTL_SECS`).
+    pub lifetime: Duration,
+    /// How many challenges in a row, without a sign-in between, get codes of
+    /// that length (`AUTH_SHORT_CODES_IN_A_ROW`); later ones get
+    /// [`code::LONG`] digits at least.
+    pub short_in_a_row: u32,
+    /// Whether a code may come without the challenge's name
+    /// (`AUTH_BARE_CODES`).
+    pub bare_codes: BareCodes,
+}
+
+/// Whether a code may come without the challenge's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BareCodes {
+    /// It may, from the address where the challenge was started.
+    On,
+    /// It may not.
+    Off,
+}
+
+/// A challenge that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its name.
+    pub id: ChallengeId,
+    /// The code to be delivered.
+    pub code: Code,
+    /// When it stops being accepted.
+    pub expires_at: UnixMillis,
+}
+
+/// How a client says which challenge it answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Carrier {
+    /// By its name, and by nothing else.
+    Id(ChallengeId),
+    /// By its name as a browser kept it; should that not fit (which costs a
+    /// try), by the code alone.
+    Cookie(ChallengeId),
+    /// By the code alone, at the client's address.
+    Bare,
+}
+
+/// The rules of challenges.
+pub struct Challenges {
+    store: Arc<dyn ChallengeStore>,
+    hasher: Hasher,
+    rules: ChallengeRules,
+    random: Arc<dyn Random>,
+}
+
+impl Challenges {
+    /// Rules over a store; `pepper` keys the hashes that it holds.
+    pub fn new(
+        store: Arc<dyn ChallengeStore>,
+        pepper: SecretKey,
+        rules: ChallengeRules,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            store,
+            hasher: Hasher::new(&pepper),
+            rules,
+            random,
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &ChallengeRules {
+        &self.rules
+    }
+
+    /// Starts a challenge for `phone`, asked for from `client`. It lives from
+    /// now until its code was delivered, which takes `delivery`, and then for
+    /// the lifetime of a code.
+    pub async fn start(
+        &self,
+        phone: &PhoneNumber,
+        invited_by: Option<String>,
+        client: IpAddr,
+        delivery: Duration,
+        now: UnixMillis,
+    ) -> Result<Started, Unavailable> {
+        let phone_key = self.phone_key(phone);
+        let address = self.address_key(client);
+        let id = ChallengeId::draw(Slot::of(&phone_key.0), &*self.random);
+        let expires_at = now.after(delivery).after(self.rules.lifetime);
+        let short = self.draw(CodeKind::Short);
+        let long = self.draw(CodeKind::Long);
+        let new = NewChallenge {
+            id,
+            phone_key,
+            phone: phone.clone(),
+            invited_by,
+            address: address.clone(),
+            short_code: self.code_of_challenge(id, &short),
+            long_code: self.code_of_challenge(id, &long),
+            short_in_a_row: self.rules.short_in_a_row,
+            expires_at,
+        };
+        let kind = self.store.start(&new, now).await?;
+        let mut code = match kind {
+            CodeKind::Short => short,
+            CodeKind::Long => long,
+        };
+        if self.rules.bare_codes == BareCodes::On {
+            code = self
+                .index(id, code, kind, &address, expires_at, now)
+                .await?;
+        }
+        Ok(Started {
+            id,
+            code,
+            expires_at,
+        })
+    }
+
+    /// Makes the challenge findable by its code, with another code if a live
+    /// one at the address has the same.
+    async fn index(
+        &self,
+        id: ChallengeId,
+        code: Code,
+        kind: CodeKind,
+        address: &AddressKey,
+        expires_at: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Code, Unavailable> {
+        for offered in OFFERS {
+            let others = (1..offered).map(|_| self.draw(kind));
+            let mut codes: Vec<Code> = std::iter::once(code.clone()).chain(others).collect();
+            let hashes: Vec<Mac> = codes
+                .iter()
+                .map(|code| self.code_at_address(address, code))
+                .collect();
+            let reservation = Reservation {
+                address,
+                id,
+                codes: &hashes,
+                expires_at,
+            };
+            match self.store.reserve(&reservation, now).await? {
+                Reserved::Code(0) | Reserved::Full => return Ok(code),
+                Reserved::Code(index) => {
+                    let code = codes.swap_remove(index);
+                    let hash = self.code_of_challenge(id, &code);
+                    self.store.replace_code(id, &hash).await?;
+                    return Ok(code);
+                }
+                Reserved::AllTaken => {}
+            }
+        }
+        Ok(code)
+    }
+
+    /// The live challenge that `code` answers. Nothing is spent by a match.
+    pub async fn answer(
+        &self,
+        carrier: Carrier,
+        code: &Code,
+        client: IpAddr,
+        now: UnixMillis,
+    ) -> Result<Option<Matched>, Unavailable> {
+        match carrier {
+            Carrier::Id(id) => self.answer_named(id, code, now).await,
+            Carrier::Cookie(id) => match self.answer_named(id, code, now).await? {
+                Some(matched) => Ok(Some(matched)),
+                None => self.answer_bare(code, client, now).await,
+            },
+            Carrier::Bare => self.answer_bare(code, client, now).await,
+        }
+    }
+
+    async fn answer_named(
+        &self,
+        id: ChallengeId,
+        code: &Code,
+        now: UnixMillis,
+    ) -> Result<Option<Matched>, Unavailable> {
+        let hash = self.code_of_challenge(id, code);
+        self.store
+            .compare(id, &hash, Mismatch::CostsATry, now)
+            .await
+    }
+
+    async fn answer_bare(
+        &self,
+        code: &Code,
+        client: IpAddr,
+        now: UnixMillis,
+    ) -> Result<Option<Matched>, Unavailable> {
+        if self.rules.bare_codes == BareCodes::Off {
+            return Ok(None);
+        }
+        let address = self.address_key(client);
+        let at_address = self.code_at_address(&address, code);
+        let Some(id) = self.store.find(&address, &at_address, now).await? else {
+            return Ok(None);
+        };
+        let hash = self.code_of_challenge(id, code);
+        let matched = self.store.compare(id, &hash, Mismatch::IsFree, now).await?;
+        if matched.is_none() {
+            // The index was ahead of the truth: spent, or lost with a node.
+            self.store.count_miss(&address, now).await?;
+        }
+        Ok(matched)
+    }
+
+    /// Forgets a challenge whose sign-in was written. It is tidiness: that one
+    /// code makes one session is kept by the session's row.
+    pub async fn spend(&self, matched: &Matched, code: &Code) {
+        let phone = self.phone_key(&matched.phone);
+        let at_address = self.code_at_address(&matched.address, code);
+        let (forgotten, released) = tokio::join!(
+            self.store.forget(matched.id, &phone),
+            self.store
+                .release(&matched.address, &at_address, matched.id),
+        );
+        if let Err(error) = forgotten.and(released) {
+            tracing::warn!(%error, "a spent challenge is left to expire");
+        }
+    }
+
+    fn draw(&self, kind: CodeKind) -> Code {
+        let length = match kind {
+            CodeKind::Short => self.rules.code_length,
+            CodeKind::Long => self.rules.code_length.max(code::LONG),
+        };
+        Code::draw(&*self.random, length)
+    }
+
+    fn phone_key(&self, phone: &PhoneNumber) -> PhoneKey {
+        PhoneKey(self.hasher.mac(Label::Phone, &[phone.as_str()]))
+    }
+
+    fn address_key(&self, client: IpAddr) -> AddressKey {
+        let network = address::network(client).to_string();
+        AddressKey(self.hasher.mac(Label::Address, &[&network]))
+    }
+
+    fn code_of_challenge(&self, id: ChallengeId, code: &Code) -> Mac {
+        let parts = [&*id.to_string(), code.digits()];
+        self.hasher.mac(Label::CodeOfChallenge, &parts)
+    }
+
+    fn code_at_address(&self, address: &AddressKey, code: &Code) -> Mac {
+        let parts = [address.0.as_str(), code.digits()];
+        self.hasher.mac(Label::CodeAtAddress, &parts)
+    }
+}
+
+/// A challenge store as a dependency of the service's health.
+pub struct Ping(pub Arc<dyn ChallengeStore>);
+
+#[async_trait]
+impl kit::health::Dependency for Ping {
+    async fn ping(&self) -> anyhow::Result<()> {
+        Ok(self.0.ping().await?)
+    }
+}

@@ -1,0 +1,204 @@
+//! Challenges in this process: for one process that starts with nothing
+//! installed. They are lost when it ends; who was waiting asks again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use kit::clock::UnixMillis;
+
+use super::{
+    expiring::Expiring,
+    id::ChallengeId,
+    store::{
+        AddressKey, ChallengeStore, CodeKind, MAX_INDEXED, MAX_TRIES, MISSES_KEPT, Matched,
+        Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT, Unavailable,
+    },
+};
+use crate::mac::Mac;
+
+/// A challenge store in this process.
+#[derive(Default)]
+pub struct MemoryChallenges(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    challenges: Expiring<ChallengeId, Challenge>,
+    starts: Expiring<Mac, u32>,
+    addresses: Expiring<Mac, Address>,
+}
+
+struct Challenge {
+    matched: Matched,
+    code: Mac,
+    tries: u32,
+}
+
+/// What is known of a client address.
+#[derive(Default)]
+struct Address {
+    codes: Expiring<Mac, Indexed>,
+    misses: u32,
+}
+
+struct Indexed {
+    id: ChallengeId,
+    /// How many misses there were when the challenge was started.
+    misses_before: u32,
+}
+
+impl MemoryChallenges {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No step leaves the state half done, so a panic in one spoils nothing.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn purge(&mut self, now: UnixMillis) {
+        self.challenges.purge(now);
+        self.starts.purge(now);
+        self.addresses.purge(now);
+    }
+
+    /// An address's state, kept on for as long as misses are.
+    fn address(&mut self, key: &AddressKey, now: UnixMillis) -> &mut Address {
+        self.addresses.purge(now);
+        let until = now.after(MISSES_KEPT);
+        self.addresses.renewed(&key.0, now, until)
+    }
+}
+
+#[async_trait]
+impl ChallengeStore for MemoryChallenges {
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<CodeKind, Unavailable> {
+        let mut state = self.state();
+        state.purge(now);
+        let phone = &new.phone_key.0;
+        let starts = state.starts.get(phone, now).map_or(1, |count| count + 1);
+        state
+            .starts
+            .insert(phone.clone(), starts, now.after(STARTS_KEPT));
+        let (kind, code) = if starts > new.short_in_a_row {
+            (CodeKind::Long, &new.long_code)
+        } else {
+            (CodeKind::Short, &new.short_code)
+        };
+        let challenge = Challenge {
+            matched: Matched {
+                id: new.id,
+                phone: new.phone.clone(),
+                invited_by: new.invited_by.clone(),
+                address: new.address.clone(),
+            },
+            code: code.clone(),
+            tries: 0,
+        };
+        state.challenges.insert(new.id, challenge, new.expires_at);
+        Ok(kind)
+    }
+
+    async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
+        // Gone already is as good as replaced: no code answers it.
+        if let Some(challenge) = self.state().challenges.get_mut(&id, UnixMillis(0)) {
+            challenge.code = code.clone();
+        }
+        Ok(())
+    }
+
+    async fn compare(
+        &self,
+        id: ChallengeId,
+        code: &Mac,
+        mismatch: Mismatch,
+        now: UnixMillis,
+    ) -> Result<Option<Matched>, Unavailable> {
+        let mut state = self.state();
+        let Some(challenge) = state.challenges.get_mut(&id, now) else {
+            return Ok(None);
+        };
+        let counted = mismatch == Mismatch::CostsATry;
+        if counted && challenge.tries >= MAX_TRIES {
+            return Ok(None);
+        }
+        if challenge.code == *code {
+            return Ok(Some(challenge.matched.clone()));
+        }
+        if counted {
+            challenge.tries += 1;
+        }
+        Ok(None)
+    }
+
+    async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        state.challenges.remove(&id);
+        state.starts.remove(&phone.0);
+        Ok(())
+    }
+
+    async fn reserve(
+        &self,
+        reservation: &Reservation<'_>,
+        now: UnixMillis,
+    ) -> Result<Reserved, Unavailable> {
+        let mut state = self.state();
+        let address = state.address(reservation.address, now);
+        address.codes.purge(now);
+        if address.codes.len() >= MAX_INDEXED as usize {
+            return Ok(Reserved::Full);
+        }
+        let free = |code: &Mac| address.codes.get(code, now).is_none();
+        let Some(index) = reservation.codes.iter().position(free) else {
+            return Ok(Reserved::AllTaken);
+        };
+        let indexed = Indexed {
+            id: reservation.id,
+            misses_before: address.misses,
+        };
+        let code = reservation.codes[index].clone();
+        address.codes.insert(code, indexed, reservation.expires_at);
+        Ok(Reserved::Code(index))
+    }
+
+    async fn find(
+        &self,
+        address: &AddressKey,
+        code: &Mac,
+        now: UnixMillis,
+    ) -> Result<Option<ChallengeId>, Unavailable> {
+        let mut state = self.state();
+        let address = state.address(address, now);
+        if let Some(indexed) = address.codes.get(code, now)
+            && address.misses - indexed.misses_before < MAX_TRIES
+        {
+            return Ok(Some(indexed.id));
+        }
+        address.misses += 1;
+        Ok(None)
+    }
+
+    async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
+        self.state().address(address, now).misses += 1;
+        Ok(())
+    }
+
+    async fn release(
+        &self,
+        address: &AddressKey,
+        code: &Mac,
+        id: ChallengeId,
+    ) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        if let Some(address) = state.addresses.get_mut(&address.0, UnixMillis(0))
+            && let Some(indexed) = address.codes.get(code, UnixMillis(0))
+            && indexed.id == id
+        {
+            address.codes.remove(code);
+        }
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The settings of auth-service, and the configuration that they make.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser};
+use database::DatabaseUrl;
+use kit::{
+    client::ServiceUrls,
+    client_address::TrustedProxies,
+    cors::CorsOrigins,
+    settings::{
+        Common, GatewayKey, ProfileUrl, SecretKey, ServiceKey, SettingsError, SmsProvider,
+        TokenNames, parsed, required,
+    },
+};
+
+use crate::{
+    challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl},
+    phone::{self, PhoneCheck},
+    signing_keys::SigningKeys,
+    sms::{DelayRange, SmsConfig},
+    tokens::TokenRules,
+};
+
+/// Phone-number sign-in: one-time codes, users, sessions, tokens (gRPC)
+///
+/// Every flag can be given as the environment variable that is named with it.
+#[derive(Parser, Debug)]
+#[command(name = "auth-service", version)]
+pub struct Cli {
+    /// This service's own settings.
+    #[command(flatten)]
+    pub settings: AuthSettings,
+    /// Where profile-service is.
+    #[command(flatten)]
+    pub profile_url: ProfileUrl,
+    /// The key to profile-service.
+    #[command(flatten)]
+    pub service_key: ServiceKey,
+    /// The gateway's key.
+    #[command(flatten)]
+    pub gateway_key: GatewayKey,
+    /// Whose tokens they are.
+    #[command(flatten)]
+    pub token_names: TokenNames,
+    /// What all processes share.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The settings that only auth-service has.
+#[derive(Args, Clone, Debug)]
+pub struct AuthSettings {
+    /// Where auth-service listens (gRPC, gRPC-Web)
+    #[arg(long, env = "AUTH_LISTEN", default_value = "127.0.0.1:50051")]
+    pub auth_listen: SocketAddr,
+    /// Users and sessions: `postgres://user:password@host:port/name` or
+    /// `sqlite://path`
+    #[arg(long, env = "AUTH_DATABASE_URL", hide_env_values = true)]
+    pub auth_database_url: Option<String>,
+    /// Challenges: `redis://:password@host:port/db`, `rediss://…` with TLS, or
+    /// `memory://` for a single process
+    #[arg(long, env = "AUTH_REDIS_URL", hide_env_values = true)]
+    pub auth_redis_url: Option<String>,
+    /// Signs access tokens: Ed25519 private keys (PKCS#8, PEM), or the path of
+    /// a file of them; the first signs, all are published
+    #[arg(long, env = "AUTH_SIGNING_KEY", hide_env_values = true)]
+    pub auth_signing_key: Option<String>,
+    /// Keys the hashes of codes: 32 bytes in base64
+    #[arg(long, env = "AUTH_CODE_PEPPER", hide_env_values = true)]
+    pub auth_code_pepper: Option<String>,
+    /// How long a simulated delivery takes, in milliseconds: a number or a range
+    #[arg(long, env = "AUTH_SMS_DELAY_MS", default_value = "1000-2000")]
+    pub auth_sms_delay_ms: DelayRange,
+    /// Digits of a code, 4 to 10
+    #[arg(long, env = "AUTH_OTP_LENGTH", default_value = "4",
+          value_parser = clap::value_parser!(u8).range(4..=10))]
+    pub auth_otp_length: u8,
+    /// How long a code is accepted, in seconds, 1 to 3600
+    #[arg(long, env = "AUTH_OTP_TTL_SECS", default_value = "120",
+          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub auth_otp_ttl_secs: u32,
+    /// How long an access token is good, in seconds, 1 to 600
+    #[arg(long, env = "AUTH_ACCESS_TTL_SECS", default_value = "600",
+          value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub auth_access_ttl_secs: u32,
+    /// How many codes in a row, without a sign-in, have the usual length; later
+    /// ones have at least 6 digits [default: 20 with simulated delivery]
+    #[arg(long, env = "AUTH_SHORT_CODES_IN_A_ROW")]
+    pub auth_short_codes_in_a_row: Option<u32>,
+    /// Whether a code may come without its challenge: `on` or `off`
+    #[arg(long, env = "AUTH_BARE_CODES", default_value = "on", value_parser = bare_codes)]
+    pub auth_bare_codes: BareCodes,
+    /// Proxies whose X-Forwarded-For counts: CIDR blocks with commas
+    #[arg(
+        long,
+        env = "AUTH_TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub auth_trusted_proxies: TrustedProxies,
+}
+
+fn bare_codes(text: &str) -> Result<BareCodes, &'static str> {
+    match text {
+        "on" => Ok(BareCodes::On),
+        "off" => Ok(BareCodes::Off),
+        _ => Err("expected on or off"),
+    }
+}
+
+/// The configuration: complete and parsed.
+pub struct Config {
+    /// Users and sessions.
+    pub database_url: DatabaseUrl,
+    /// Challenges.
+    pub challenge_store_url: ChallengeStoreUrl,
+    /// Signs access tokens.
+    pub signing_keys: SigningKeys,
+    /// Keys the hashes of codes.
+    pub code_pepper: SecretKey,
+    /// Signs calls to profile-service.
+    pub service_key: SecretKey,
+    /// Signs the gateway's calls.
+    pub gateway_key: SecretKey,
+    /// Where profile-service is.
+    pub profile_url: ServiceUrls,
+    /// How codes are sent.
+    pub sms: SmsConfig,
+    /// How phone numbers are checked.
+    pub phone_check: PhoneCheck,
+    /// The rules of challenges.
+    pub challenge_rules: ChallengeRules,
+    /// The rules of tokens.
+    pub token_rules: TokenRules,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: TrustedProxies,
+    /// The web pages that may call.
+    pub cors: CorsOrigins,
+}
+
+impl Config {
+    /// The program's configuration.
+    ///
+    /// # Errors
+    /// When a setting is missing or wrong.
+    pub fn from_cli(cli: &Cli) -> Result<Self, SettingsError> {
+        Self::new(
+            &cli.settings,
+            &cli.profile_url,
+            &cli.service_key,
+            &cli.gateway_key,
+            &cli.token_names,
+            &cli.common,
+        )
+    }
+
+    /// The configuration that these settings make.
+    ///
+    /// # Errors
+    /// When a setting is missing or wrong.
+    pub fn new(
+        settings: &AuthSettings,
+        profile_url: &ProfileUrl,
+        service_key: &ServiceKey,
+        gateway_key: &GatewayKey,
+        names: &TokenNames,
+        common: &Common,
+    ) -> Result<Self, SettingsError> {
+        let sms = required(
+            common.auth_sms,
+            "AUTH_SMS",
+            "how codes are delivered; `simulated` sends nothing and shows the code in the answer",
+        )?;
+        let (sms, short_in_a_row) = match sms {
+            SmsProvider::Simulated => (SmsConfig::Simulated(settings.auth_sms_delay_ms), 20),
+        };
+        phone::warm_up();
+        Ok(Self {
+            database_url: parsed(
+                settings.auth_database_url.as_deref(),
+                "AUTH_DATABASE_URL",
+                "where users and sessions are kept, as in postgres://user:password@host/auth",
+            )?,
+            challenge_store_url: parsed(
+                settings.auth_redis_url.as_deref(),
+                "AUTH_REDIS_URL",
+                "where challenges are kept, as in redis://host:6379",
+            )?,
+            signing_keys: SigningKeys::from_setting(required(
+                settings.auth_signing_key.as_deref(),
+                "AUTH_SIGNING_KEY",
+                "the Ed25519 key that signs access tokens (PEM or a path)",
+            )?)
+            .map_err(|error| SettingsError(format!("AUTH_SIGNING_KEY: {error}")))?,
+            code_pepper: parsed(
+                settings.auth_code_pepper.as_deref(),
+                "AUTH_CODE_PEPPER",
+                "the key of the hashes of codes, 32 bytes in base64",
+            )?,
+            service_key: service_key.parsed()?,
+            gateway_key: gateway_key.parsed()?,
+            profile_url: profile_url.required()?,
+            sms,
+            phone_check: PhoneCheck::Possible,
+            challenge_rules: ChallengeRules {
+                code_length: usize::from(settings.auth_otp_length),
+                lifetime: Duration::from_secs(settings.auth_otp_ttl_secs.into()),
+                short_in_a_row: settings.auth_short_codes_in_a_row.unwrap_or(short_in_a_row),
+                bare_codes: settings.auth_bare_codes,
+            },
+            token_rules: TokenRules {
+                issuer: names.auth_issuer.clone(),
+                audience: names.auth_audience.clone(),
+                access_lifetime: Duration::from_secs(settings.auth_access_ttl_secs.into()),
+            },
+            trusted_proxies: settings.auth_trusted_proxies.clone(),
+            cors: common.cors(),
+        })
+    }
+}

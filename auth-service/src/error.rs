@@ -1,0 +1,96 @@
+//! What can go wrong, and the one mapping of it to a gRPC status.
+
+use std::time::Duration;
+
+use proto::{Reason, Refusal, reason::CODE_LIFETIME_SECONDS};
+use tonic::Status;
+
+use crate::challenges::store::Unavailable;
+
+/// When to repeat a call that met an outage.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a call was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// INVALID_ARGUMENT `PHONE_NUMBER_INVALID`.
+    #[error("phone_number is no phone number in international form (E.164), such as +77777777766")]
+    PhoneNumberInvalid,
+    /// INVALID_ARGUMENT `CODE_MALFORMED`.
+    #[error("a code is 4 to 10 digits")]
+    CodeMalformed { lifetime: Duration },
+    /// FAILED_PRECONDITION `CODE_NOT_ACCEPTED`.
+    #[error("the code is not accepted: it is wrong, too old or used, or was never sent")]
+    CodeNotAccepted { lifetime: Duration },
+    /// INVALID_ARGUMENT `FIELD_INVALID`.
+    #[error("{field} {problem}")]
+    FieldInvalid {
+        field: &'static str,
+        problem: &'static str,
+    },
+    /// UNAUTHENTICATED `SERVICE_TOKEN_REQUIRED`.
+    #[error("only a caller with a service token may {0}")]
+    ServiceTokenRequired(&'static str),
+    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
+    #[error("the database cannot be used now")]
+    Database(#[from] database::Error),
+    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
+    #[error("the challenge store cannot be used now")]
+    Challenges(#[from] Unavailable),
+    /// What profile-service answered.
+    #[error("profile-service did not make the profile")]
+    Profiles(Status),
+    /// INTERNAL `INTERNAL`.
+    #[error("the access token could not be signed")]
+    Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let said = error.to_string();
+        let refusal = |reason| Refusal::new(reason, &*said);
+        let outage = |cause: &dyn std::error::Error| {
+            tracing::error!(error = %cause, "{said}");
+            refusal(Reason::DependencyUnavailable).retry_after(RETRY_AFTER)
+        };
+        let code = |reason, lifetime: Duration| {
+            refusal(reason).metadata(CODE_LIFETIME_SECONDS, lifetime.as_secs())
+        };
+        match error {
+            Error::PhoneNumberInvalid => refusal(Reason::PhoneNumberInvalid).field("phone_number"),
+            Error::CodeMalformed { lifetime } => {
+                code(Reason::CodeMalformed, lifetime).field("code")
+            }
+            Error::CodeNotAccepted { lifetime } => code(Reason::CodeNotAccepted, lifetime),
+            Error::FieldInvalid { field, .. } => refusal(Reason::FieldInvalid).field(field),
+            Error::ServiceTokenRequired(_) => refusal(Reason::ServiceTokenRequired),
+            Error::Database(cause) => outage(&cause),
+            Error::Challenges(cause) => outage(&cause),
+            Error::Profiles(status) => return from_profile_service(status),
+            Error::Signing(cause) => {
+                tracing::error!(error = %cause, "{said}");
+                refusal(Reason::Internal)
+            }
+        }
+        .into_status()
+    }
+}
+
+/// An outage or a passed deadline there is one here. Anything else is a fault
+/// between the two services, and none of the caller's business.
+fn from_profile_service(status: Status) -> Status {
+    match Reason::of(&status) {
+        Some(Reason::DependencyUnavailable | Reason::Overloaded | Reason::DeadlineExceeded) => {
+            status
+        }
+        _ => {
+            tracing::error!(error = ?status, "profile-service refused to make a profile");
+            Refusal::new(
+                Reason::DependencyUnavailable,
+                "the profile cannot be made now",
+            )
+            .retry_after(RETRY_AFTER)
+            .into_status()
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The program `auth-service`: its settings, its listener, [`auth_service::serve`].
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use auth_service::config::{Cli, Config};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    kit::process::run(|cli: &Cli| &cli.common.log, run)
+}
+
+#[expect(clippy::print_stdout, reason = "the address is for whoever started it")]
+async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = Config::from_cli(&cli)?;
+    let address = cli.settings.auth_listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    println!("auth-service listens on {}", listener.local_addr()?);
+    auth_service::serve(config, listener, stop).await
+}

@@ -1,0 +1,37 @@
+//! The other service, as this one uses it.
+
+use kit::client::{ServiceChannel, call};
+use proto::profile::v1::{
+    CreateProfileRequest, provisioning_service_client::ProvisioningServiceClient,
+};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::phone::PhoneNumber;
+
+/// Makes profiles in profile-service.
+#[derive(Clone)]
+pub(crate) struct Profiles(ProvisioningServiceClient<ServiceChannel>);
+
+impl Profiles {
+    pub(crate) fn new(channel: ServiceChannel) -> Self {
+        Self(ProvisioningServiceClient::new(channel))
+    }
+
+    /// Makes the user's profile, unless it is there.
+    pub(crate) async fn create(
+        &self,
+        user_id: Uuid,
+        phone: &PhoneNumber,
+        invited_by: Option<String>,
+    ) -> Result<(), Status> {
+        let request = CreateProfileRequest {
+            user_id: user_id.to_string(),
+            phone_number: phone.as_str().to_owned(),
+            invited_by,
+        };
+        let mut client = self.0.clone();
+        call("profile-service", client.create_profile(request)).await?;
+        Ok(())
+    }
+}

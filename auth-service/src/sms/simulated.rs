@@ -1,0 +1,100 @@
+//! The imitated delivery: it takes its time and sends nothing.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use kit::random::{Random, below};
+
+use super::{Disclosure, SmsSender};
+use crate::{code::Code, phone::PhoneNumber};
+
+/// The longest delay that can be set, in milliseconds.
+const MAX_DELAY: u64 = 10_000;
+
+/// How long an imitated delivery takes, in milliseconds: `1500`, or a range
+/// such as `1000-2000` out of which each is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayRange {
+    least: u64,
+    most: u64,
+}
+
+impl FromStr for DelayRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (least, most) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        match (number(least), number(most)) {
+            (Some(least), Some(most)) if least <= most && most <= MAX_DELAY => {
+                Ok(Self { least, most })
+            }
+            _ => Err(format!(
+                "expected milliseconds such as 1500 or 1000-2000, at most {MAX_DELAY}"
+            )),
+        }
+    }
+}
+
+/// Sends nothing.
+pub struct SimulatedSms {
+    delay: DelayRange,
+    random: Arc<dyn Random>,
+}
+
+impl SimulatedSms {
+    /// Takes as long as `delay` says.
+    pub fn new(delay: DelayRange, random: Arc<dyn Random>) -> Self {
+        Self { delay, random }
+    }
+}
+
+#[async_trait]
+impl SmsSender for SimulatedSms {
+    fn plan(&self) -> Duration {
+        let DelayRange { least, most } = self.delay;
+        Duration::from_millis(least + below(&*self.random, most - least + 1))
+    }
+
+    /// Waits on a timer: a waiting delivery holds memory and no thread.
+    async fn deliver(&self, _: &PhoneNumber, _: &Code, planned: Duration) {
+        tokio::time::sleep(planned).await;
+    }
+
+    fn disclosure(&self) -> Disclosure {
+        Disclosure::InAnswer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::random::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_delay_is_a_number_or_a_range() {
+        let read = |text: &str| {
+            text.parse::<DelayRange>()
+                .ok()
+                .map(|it| (it.least, it.most))
+        };
+        assert_eq!(read("1000-2000"), Some((1000, 2000)));
+        assert_eq!(read("0"), Some((0, 0)));
+        for bad in ["", "-", "2000-1000", "-5", "1s", "20000", "1-2-3"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn plans_are_spread_over_the_whole_range() {
+        let sms = SimulatedSms::new("10-12".parse().unwrap(), Arc::new(SystemRandom::default()));
+        let mut seen = [0; 3];
+        for _ in 0..300 {
+            let planned = usize::try_from(sms.plan().as_millis()).unwrap();
+            seen[planned - 10] += 1;
+        }
+        // 100 expected each; none below 50 but for one run in 10^9.
+        assert!(seen.iter().all(|&count| count > 50), "{seen:?}");
+    }
+}

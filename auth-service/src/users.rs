@@ -1,0 +1,194 @@
+//! Users and the sessions that their sign-ins begin.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use database::{Database, DatabaseUrl, Error, Migrations, Transaction, Work};
+use kit::clock::UnixMillis;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::phone::PhoneNumber;
+
+const MIGRATIONS: Migrations = Migrations(&[(
+    1,
+    "users and sessions",
+    include_str!("../migrations/0001_users_and_sessions.sql"),
+)]);
+
+/// A session to be begun by a sign-in.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id (UUIDv7).
+    pub session_id: Uuid,
+    /// The challenge that was answered: a second session for it is refused.
+    pub challenge_id: String,
+    /// SHA-256 of the refresh token.
+    pub refresh_token_hash: [u8; 32],
+    /// The client's User-Agent; empty if it told none.
+    pub user_agent: String,
+    /// The client's IP address.
+    pub client_address: String,
+    /// Now.
+    pub created_at: UnixMillis,
+}
+
+/// A user, as far as a sign-in needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id (UUIDv7).
+    pub user_id: Uuid,
+    /// Whether profile-service is known to have the profile.
+    pub profile_created: bool,
+}
+
+/// What came of the end of a first sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstSignIn {
+    /// The session is begun, and the user is a user from now on.
+    NewUser,
+    /// The session is begun; another sign-in came first.
+    KnownUser,
+    /// The challenge was spent by another call: there is no session.
+    Spent,
+}
+
+/// Keeps users and begins their sessions.
+#[derive(Clone)]
+pub struct Users(Arc<Database>);
+
+impl Users {
+    /// Opens the store; see [`Database::open`].
+    ///
+    /// # Errors
+    /// When a SQLite file cannot be opened.
+    pub async fn open(url: &DatabaseUrl, stop: CancellationToken) -> anyhow::Result<Self> {
+        Database::open(url, &MIGRATIONS, stop).await.map(Self)
+    }
+
+    /// The database, for the service's health.
+    pub fn database(&self) -> Arc<Database> {
+        self.0.clone()
+    }
+
+    /// Begins a session for the user of this phone, in one statement: one
+    /// round trip and one commit for everybody who was here before. `None` if
+    /// there is no such user (with a profile) or the challenge is spent.
+    pub async fn begin_session(
+        &self,
+        phone: &PhoneNumber,
+        session: &NewSession,
+    ) -> Result<Option<Uuid>, Error> {
+        const SQL: &str = "\
+            INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                                  user_agent, client_address, created_at, last_used_at)
+            SELECT $1, user_id, $2, $3, $4, $5, $6, $6
+            FROM users WHERE phone_number = $7 AND profile_created
+            ON CONFLICT (challenge_id) DO NOTHING
+            RETURNING user_id";
+        let rows = self
+            .0
+            .write(
+                SQL,
+                &[
+                    session.session_id.into(),
+                    (&*session.challenge_id).into(),
+                    (&session.refresh_token_hash[..]).into(),
+                    (&*session.user_agent).into(),
+                    (&*session.client_address).into(),
+                    session.created_at.0.into(),
+                    phone.as_str().into(),
+                ],
+            )
+            .await?;
+        rows.first().map(|row| row.get("user_id")).transpose()
+    }
+
+    /// The user of this phone, made with `user_id` if there is none.
+    pub async fn find_or_create(
+        &self,
+        phone: &PhoneNumber,
+        user_id: Uuid,
+        now: UnixMillis,
+    ) -> Result<User, Error> {
+        const INSERT: &str = "\
+            INSERT INTO users (user_id, phone_number, created_at) VALUES ($1, $2, $3)
+            ON CONFLICT (phone_number) DO NOTHING
+            RETURNING user_id, profile_created";
+        const SELECT: &str = "\
+            SELECT user_id, profile_created FROM users WHERE phone_number = $1";
+        loop {
+            let values = [user_id.into(), phone.as_str().into(), now.0.into()];
+            let mut rows = self.0.write(INSERT, &values).await?;
+            if rows.is_empty() {
+                rows = self.0.read(SELECT, &[phone.as_str().into()]).await?;
+            }
+            if let Some(row) = rows.first() {
+                return Ok(User {
+                    user_id: row.get("user_id")?,
+                    profile_created: row.get("profile_created")?,
+                });
+            }
+            // The row that was in the way went away in between: once more.
+        }
+    }
+
+    /// Ends a first sign-in, after the profile was made: begins the session
+    /// and marks the user as having a profile, both or neither.
+    pub async fn complete_first_sign_in(
+        &self,
+        user_id: Uuid,
+        session: &NewSession,
+    ) -> Result<FirstSignIn, Error> {
+        self.0
+            .transaction(&CompleteFirstSignIn { user_id, session })
+            .await
+    }
+}
+
+struct CompleteFirstSignIn<'a> {
+    user_id: Uuid,
+    session: &'a NewSession,
+}
+
+#[async_trait]
+impl Work for CompleteFirstSignIn<'_> {
+    type Output = FirstSignIn;
+
+    async fn run(&self, transaction: &mut Transaction) -> Result<FirstSignIn, Error> {
+        const INSERT: &str = "\
+            INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                                  user_agent, client_address, created_at, last_used_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+            ON CONFLICT (challenge_id) DO NOTHING
+            RETURNING session_id";
+        const MARK: &str = "\
+            UPDATE users SET profile_created = TRUE
+            WHERE user_id = $1 AND NOT profile_created
+            RETURNING user_id";
+        let session = self.session;
+        let begun = transaction
+            .run(
+                INSERT,
+                &[
+                    session.session_id.into(),
+                    self.user_id.into(),
+                    (&*session.challenge_id).into(),
+                    (&session.refresh_token_hash[..]).into(),
+                    (&*session.user_agent).into(),
+                    (&*session.client_address).into(),
+                    session.created_at.0.into(),
+                ],
+            )
+            .await?;
+        if begun.is_empty() {
+            return Ok(FirstSignIn::Spent);
+        }
+        let marked = transaction.run(MARK, &[self.user_id.into()]).await?;
+        Ok(if marked.is_empty() {
+            FirstSignIn::KnownUser
+        } else {
+            FirstSignIn::NewUser
+        })
+    }
+}

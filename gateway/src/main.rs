@@ -1,0 +1,23 @@
+//! The program `gateway`: its settings, its listener, [`gateway::serve`].
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use gateway::config::{Cli, Config};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    kit::process::run(|cli: &Cli| &cli.common.log, run)
+}
+
+#[expect(clippy::print_stdout, reason = "the address is for whoever started it")]
+async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = Config::from_cli(&cli)?;
+    let address = config.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    println!("gateway listens on http://{}", listener.local_addr()?);
+    gateway::serve(config, listener, stop).await
+}

@@ -1,0 +1,64 @@
+//! The paths of the API.
+
+pub(crate) mod auths;
+pub(crate) mod meta;
+pub(crate) mod personal_area;
+
+use axum::{Router, extract::Request, routing::MethodRouter};
+use proto::Reason;
+
+use crate::{problem::Problem, services::Services};
+
+/// The longest invite code that is passed on, in characters.
+const INVITE_CODE_LIMIT: usize = 64;
+
+/// Every path, with and without its last slash.
+pub(crate) fn router(services: Services) -> Router {
+    let paths = [
+        ("/api/v1/auths", auths::methods()),
+        ("/api/v1/personal-area", personal_area::methods()),
+        (personal_area::FOLLOWERS, personal_area::followers_methods()),
+        ("/.well-known/jwks.json", meta::jwks_methods()),
+        ("/livez", meta::livez_methods()),
+        ("/readyz", meta::readyz_methods()),
+    ];
+    paths
+        .into_iter()
+        .fold(Router::new(), with_and_without_slash)
+        .fallback(path_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(services)
+}
+
+fn with_and_without_slash(
+    router: Router<Services>,
+    (path, methods): (&str, MethodRouter<Services>),
+) -> Router<Services> {
+    router
+        .route(path, methods.clone())
+        .route(&format!("{path}/"), methods)
+}
+
+async fn path_not_found() -> Problem {
+    Problem::new(Reason::PathNotFound, "nothing is at this path")
+}
+
+/// The header `Allow` is added by the router, which knows the methods.
+async fn method_not_allowed(request: Request) -> Problem {
+    Problem::new(
+        Reason::MethodNotAllowed,
+        format!("this path does not take the method {}", request.method()),
+    )
+}
+
+/// The invite code in a body's `invited_by`. An empty one is as absent.
+fn invite_code(code: Option<&str>) -> Result<Option<String>, Problem> {
+    match code {
+        None | Some("") => Ok(None),
+        Some(code) if code.chars().count() > INVITE_CODE_LIMIT => Err(Problem::field(
+            "invited_by",
+            &format!("it is longer than {INVITE_CODE_LIMIT} characters"),
+        )),
+        Some(code) => Ok(Some(code.to_owned())),
+    }
+}

@@ -1,0 +1,56 @@
+//! The services behind the gateway.
+
+use std::sync::Arc;
+
+use kit::{
+    client::{Outgoing, ServiceChannel, channel},
+    client_address::TrustedProxies,
+    clock::Clock,
+    service_token::ServiceTokenSigner,
+};
+use proto::{
+    auth::v1::auth_service_client::AuthServiceClient,
+    profile::v1::profile_service_client::ProfileServiceClient,
+};
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::config::Config;
+
+/// auth-service, as callees and log lines name it.
+pub(crate) const AUTH: &str = "auth-service";
+/// profile-service, as callees and log lines name it.
+pub(crate) const PROFILE: &str = "profile-service";
+
+/// What every route has at hand. Cloning is cheap: clones share connections.
+#[derive(Clone)]
+pub(crate) struct Services {
+    /// Calls auth-service, as the gateway.
+    pub(crate) auth: AuthServiceClient<ServiceChannel>,
+    /// Asks auth-service for its health.
+    pub(crate) auth_health: HealthClient<ServiceChannel>,
+    /// Calls profile-service, as nobody: the user's own token speaks there.
+    pub(crate) profile: ProfileServiceClient<ServiceChannel>,
+    /// Asks profile-service for its health.
+    pub(crate) profile_health: HealthClient<ServiceChannel>,
+    /// The proxies whose `X-Forwarded-For` counts.
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    /// Whether clients come by TLS.
+    pub(crate) over_tls: bool,
+}
+
+impl Services {
+    /// Connects to nothing yet: the first call does.
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let signer = ServiceTokenSigner::new(&config.key, "gateway", AUTH, clock);
+        let auth = channel(&config.auth, Outgoing::signed(signer));
+        let profile = channel(&config.profile, Outgoing::default());
+        Self {
+            auth: AuthServiceClient::new(auth.clone()),
+            auth_health: HealthClient::new(auth),
+            profile: ProfileServiceClient::new(profile.clone()),
+            profile_health: HealthClient::new(profile),
+            trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+            over_tls: config.over_tls,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The gateway in front of two services that answer by script.
+
+use std::{
+    fmt::Debug,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use gateway::Config;
+use kit::{
+    clock::SystemClock,
+    cors::CorsOrigins,
+    grpc::GrpcServer,
+    health::{Dependency, Health},
+    random::SystemRandom,
+    service_token::ServiceTokenVerifier,
+    settings::SecretKey,
+};
+use proto::{
+    auth::v1::{auth_service_server::AuthServiceServer, *},
+    profile::v1::{profile_service_server::ProfileServiceServer, *},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
+
+use crate::http::{self, Answer};
+
+/// A call that answers what it was told to and keeps what it was asked.
+pub(crate) struct Scripted<Q, A> {
+    answer: Mutex<Result<A, Status>>,
+    seen: Mutex<Vec<(MetadataMap, Q)>>,
+}
+
+impl<Q, A> Default for Scripted<Q, A> {
+    fn default() -> Self {
+        Self {
+            answer: Mutex::new(Err(Status::internal("no answer was scripted"))),
+            seen: Mutex::default(),
+        }
+    }
+}
+
+impl<Q: Clone + Debug, A: Clone> Scripted<Q, A> {
+    /// Answers so from now on.
+    pub(crate) fn answers(&self, answer: A) {
+        *self.answer.lock().unwrap() = Ok(answer);
+    }
+
+    /// Refuses from now on.
+    pub(crate) fn refuses(&self, status: impl Into<Status>) {
+        *self.answer.lock().unwrap() = Err(status.into());
+    }
+
+    /// What was asked last, and that it was asked once since the last look.
+    #[track_caller]
+    pub(crate) fn asked(&self) -> (MetadataMap, Q) {
+        let mut seen = self.seen.lock().unwrap();
+        let last = seen.pop().expect("the service was asked");
+        assert!(seen.is_empty(), "it was asked more than once: {seen:?}");
+        last
+    }
+
+    /// Nothing was asked since the last look.
+    #[track_caller]
+    pub(crate) fn assert_not_asked(&self) {
+        let seen = self.seen.lock().unwrap();
+        assert!(seen.is_empty(), "{seen:?}");
+    }
+
+    #[expect(clippy::result_large_err, reason = "a gRPC handler's signature")]
+    fn take(&self, request: Request<Q>) -> Result<Response<A>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        self.seen.lock().unwrap().push((metadata, message));
+        self.answer.lock().unwrap().clone().map(Response::new)
+    }
+}
+
+/// auth-service.
+#[derive(Default)]
+pub(crate) struct Auth {
+    pub(crate) request_code: Scripted<RequestCodeRequest, RequestCodeResponse>,
+    pub(crate) verify_code: Scripted<VerifyCodeRequest, VerifyCodeResponse>,
+    pub(crate) get_jwks: Scripted<GetJwksRequest, GetJwksResponse>,
+    pub(crate) challenges: Switch,
+}
+
+/// profile-service.
+#[derive(Default)]
+pub(crate) struct Profile {
+    pub(crate) get_profile: Scripted<GetProfileRequest, GetProfileResponse>,
+    pub(crate) activate_invite: Scripted<ActivateInviteRequest, ActivateInviteResponse>,
+    pub(crate) list_followers: Scripted<ListFollowersRequest, ListFollowersResponse>,
+    pub(crate) database: Switch,
+}
+
+/// A store that can be broken.
+#[derive(Clone, Default)]
+pub(crate) struct Switch(Arc<AtomicBool>);
+
+impl Switch {
+    /// Breaks the store.
+    pub(crate) fn breaks(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Dependency for Switch {
+    async fn ping(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.0.load(Ordering::SeqCst), "broken by the test");
+        Ok(())
+    }
+}
+
+struct Shared<T>(Arc<T>);
+
+#[tonic::async_trait]
+impl auth_service_server::AuthService for Shared<Auth> {
+    async fn request_code(
+        &self,
+        request: Request<RequestCodeRequest>,
+    ) -> Result<Response<RequestCodeResponse>, Status> {
+        self.0.request_code.take(request)
+    }
+
+    async fn verify_code(
+        &self,
+        request: Request<VerifyCodeRequest>,
+    ) -> Result<Response<VerifyCodeResponse>, Status> {
+        self.0.verify_code.take(request)
+    }
+
+    async fn get_jwks(
+        &self,
+        request: Request<GetJwksRequest>,
+    ) -> Result<Response<GetJwksResponse>, Status> {
+        self.0.get_jwks.take(request)
+    }
+}
+
+#[tonic::async_trait]
+impl profile_service_server::ProfileService for Shared<Profile> {
+    async fn get_profile(
+        &self,
+        request: Request<GetProfileRequest>,
+    ) -> Result<Response<GetProfileResponse>, Status> {
+        self.0.get_profile.take(request)
+    }
+
+    async fn activate_invite(
+        &self,
+        request: Request<ActivateInviteRequest>,
+    ) -> Result<Response<ActivateInviteResponse>, Status> {
+        self.0.activate_invite.take(request)
+    }
+
+    async fn list_followers(
+        &self,
+        request: Request<ListFollowersRequest>,
+    ) -> Result<Response<ListFollowersResponse>, Status> {
+        self.0.list_followers.take(request)
+    }
+}
+
+/// Everything, until it is dropped.
+pub(crate) struct World {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) profile: Arc<Profile>,
+    _stop: DropGuard,
+}
+
+impl World {
+    /// A gateway as it is by default, on a port of its own.
+    pub(crate) async fn start() -> Self {
+        Self::configured(|_| {}).await
+    }
+
+    /// A gateway with other settings.
+    pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        kit::crypto::install();
+        let stop = CancellationToken::new();
+        let auth = Arc::<Auth>::default();
+        let profile = Arc::<Profile>::default();
+        let auth_address = serve(
+            &["auth.v1.AuthService"],
+            vec![
+                ("database", Arc::new(Switch::default())),
+                ("challenges", Arc::new(auth.challenges.clone())),
+            ],
+            Routes::new(AuthServiceServer::new(Shared(auth.clone()))),
+            &stop,
+        );
+        let profile_address = serve(
+            &["profile.v1.ProfileService"],
+            vec![("database", Arc::new(profile.database.clone()))],
+            Routes::new(ProfileServiceServer::new(Shared(profile.clone()))),
+            &stop,
+        );
+        let mut config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            auth: format!("http://{}", auth_address.await).parse().unwrap(),
+            profile: format!("http://{}", profile_address.await).parse().unwrap(),
+            key: key(),
+            trusted_proxies: "".parse().unwrap(),
+            cors: CorsOrigins::Any,
+            over_tls: false,
+        };
+        change(&mut config);
+        let listener = TcpListener::bind(config.listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(gateway::serve(config, listener, stop.clone()));
+        Self {
+            gateway: address,
+            auth,
+            profile,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Sends a request, `line` being its method and target.
+    pub(crate) async fn send(&self, line: &str, headers: &[(&str, &str)]) -> Answer {
+        http::send(self.gateway, line, headers, None).await
+    }
+
+    /// Sends a request with a JSON body.
+    pub(crate) async fn send_json(
+        &self,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        http::send(self.gateway, line, headers, Some(body.as_ref())).await
+    }
+}
+
+/// Checks the service token of the gateway.
+pub(crate) fn verifier() -> ServiceTokenVerifier {
+    ServiceTokenVerifier::new(&key(), "auth-service", Arc::new(SystemClock))
+}
+
+fn key() -> SecretKey {
+    SecretKey::new([1; 32])
+}
+
+async fn serve(
+    services: &'static [&'static str],
+    stores: Vec<(&'static str, Arc<dyn Dependency>)>,
+    routes: Routes,
+    stop: &CancellationToken,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = GrpcServer {
+        listener,
+        services,
+        health: Health::new(services, stores, stop.clone()),
+        cors: CorsOrigins::List(vec![]),
+        random: Arc::new(SystemRandom::default()),
+        stop: stop.clone(),
+    };
+    tokio::spawn(server.serve(routes));
+    address
+}

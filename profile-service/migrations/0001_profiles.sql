@@ -1,0 +1,17 @@
+-- One text for PostgreSQL and SQLite. Times are Unix milliseconds.
+
+CREATE TABLE profiles (
+    user_id uuid PRIMARY KEY,
+    -- E.164. Not unique: a number may come to another user after an erasure.
+    phone_number text NOT NULL,
+    -- Six of 0-9, A-Z, a-z. Never given twice.
+    invite_code text NOT NULL UNIQUE,
+    -- Whose code was entered: followers are found by this, never by the code.
+    inviter_id uuid,
+    -- The code that was entered.
+    invited_by text,
+    invited_at bigint,
+    created_at bigint NOT NULL
+);
+
+CREATE INDEX profiles_by_inviter ON profiles (inviter_id, invited_at, user_id);

@@ -1,0 +1,150 @@
+//! The rules of profiles.
+
+use std::sync::Arc;
+
+use kit::{clock::Clock, random::Random};
+use uuid::Uuid;
+
+use crate::{
+    error::Error,
+    invite_code::InviteCode,
+    page_token::Position,
+    store::{Created, Follower, NewProfile, Profile, ProfileStore},
+};
+
+/// How many codes are drawn for one profile. With 10⁹ users one in 57 is taken:
+/// all of these are with a chance of 10⁻⁵⁶.
+const DRAWS: usize = 32;
+
+/// The rules, over what they need.
+pub(crate) struct Profiles {
+    pub(crate) store: ProfileStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+/// Followers, and where the list goes on if it does.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) followers: Vec<String>,
+    pub(crate) next: Option<Position>,
+}
+
+impl Profiles {
+    /// Makes a user's profile with a fresh invite code, unless it is there;
+    /// whether this call made it. An inviter's code that nobody has is
+    /// ignored: a sign-in never fails for it.
+    pub(crate) async fn create(
+        &self,
+        user_id: Uuid,
+        phone_number: String,
+        invited_by: Option<&str>,
+    ) -> Result<bool, Error> {
+        let new = NewProfile {
+            user_id,
+            phone_number,
+            invited_by: invited_by.and_then(InviteCode::parse),
+            created_at: self.clock.now(),
+        };
+        for _ in 0..DRAWS {
+            let code = InviteCode::draw(&*self.random);
+            match self.store.create(&new, &code).await? {
+                Created::New => return Ok(true),
+                Created::Known => return Ok(false),
+                Created::CodeTaken => {}
+            }
+        }
+        Err(Error::NoFreeCode)
+    }
+
+    /// A profile with the first page of its followers.
+    pub(crate) async fn get(
+        &self,
+        user_id: Uuid,
+        page_size: u32,
+    ) -> Result<(Profile, Page), Error> {
+        let (profile, followers) = self
+            .store
+            .profile(user_id, page_size + 1)
+            .await?
+            .ok_or(Error::UserGone)?;
+        Ok((profile, page(followers, page_size)))
+    }
+
+    /// Enters somebody's invite code: asked in this order, it is unknown, the
+    /// user's own, or not the first.
+    pub(crate) async fn activate(&self, user_id: Uuid, invite_code: &str) -> Result<(), Error> {
+        let code = InviteCode::parse(invite_code).ok_or(Error::InviteCodeNotFound)?;
+        let owner = self.store.owner(&code).await?;
+        let inviter_id = owner.ok_or(Error::InviteCodeNotFound)?;
+        if inviter_id == user_id {
+            return Err(Error::InviteCodeOwn);
+        }
+        let now = self.clock.now();
+        if self
+            .store
+            .set_inviter(user_id, inviter_id, &code, now)
+            .await?
+        {
+            tracing::info!(%user_id, %inviter_id, "invite code activated");
+            return Ok(());
+        }
+        if self.store.exists(user_id).await? {
+            Err(Error::InviterAlreadySet)
+        } else {
+            Err(Error::UserGone)
+        }
+    }
+
+    /// A page of followers.
+    pub(crate) async fn followers(
+        &self,
+        user_id: Uuid,
+        page_size: u32,
+        page_token: &str,
+    ) -> Result<Page, Error> {
+        let after = Position::from_token(page_token).ok_or(Error::PageTokenInvalid)?;
+        // One more than asked for tells whether there is another page.
+        let followers = self.store.followers(user_id, after, page_size + 1).await?;
+        Ok(page(followers, page_size))
+    }
+}
+
+/// A page of what was found, which may be one more than fits.
+fn page(mut found: Vec<Follower>, page_size: u32) -> Page {
+    let size = page_size as usize;
+    let more = found.len() > size;
+    found.truncate(size);
+    let next = found.last().filter(|_| more).map(|last| last.position);
+    Page {
+        next,
+        followers: found.into_iter().map(|one| one.phone_number).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::clock::UnixMillis;
+
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_only_if_there_is_more() {
+        let found = |count: u128| -> Vec<Follower> {
+            (0..count)
+                .map(|id| Follower {
+                    phone_number: format!("+{id}"),
+                    position: Position {
+                        invited_at: UnixMillis(0),
+                        user_id: Uuid::from_u128(id),
+                    },
+                })
+                .collect()
+        };
+        assert_eq!(page(found(0), 2).next, None);
+        assert_eq!(page(found(2), 2).next, None);
+        let first = page(found(3), 2);
+        assert_eq!(first.followers, ["+0", "+1"]);
+        assert_eq!(first.next.unwrap().user_id, Uuid::from_u128(1));
+    }
+}

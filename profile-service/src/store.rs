@@ -1,0 +1,216 @@
+//! Profiles, as they are kept.
+
+use std::sync::Arc;
+
+use database::{Database, DatabaseUrl, Error, Migrations, Row};
+use kit::clock::UnixMillis;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{invite_code::InviteCode, page_token::Position};
+
+const MIGRATIONS: Migrations = Migrations(&[(
+    1,
+    "profiles",
+    include_str!("../migrations/0001_profiles.sql"),
+)]);
+
+/// A profile to be made.
+#[derive(Clone, Debug)]
+pub struct NewProfile {
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// E.164.
+    pub phone_number: String,
+    /// Entered with it, if somebody has it.
+    pub invited_by: Option<InviteCode>,
+    /// Now.
+    pub created_at: UnixMillis,
+}
+
+/// A profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// E.164.
+    pub phone_number: String,
+    /// The user's own code.
+    pub invite_code: String,
+    /// The code that the user entered.
+    pub invited_by: Option<String>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// Somebody who entered the user's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follower {
+    /// E.164.
+    pub phone_number: String,
+    /// The place in the order.
+    pub position: Position,
+}
+
+/// What came of making a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is made.
+    New,
+    /// It was there.
+    Known,
+    /// Somebody has the invite code: draw another one.
+    CodeTaken,
+}
+
+/// Keeps profiles.
+#[derive(Clone)]
+pub struct ProfileStore(Arc<Database>);
+
+impl ProfileStore {
+    /// Opens the store; see [`Database::open`].
+    ///
+    /// # Errors
+    /// When a SQLite file cannot be opened.
+    pub async fn open(url: &DatabaseUrl, stop: CancellationToken) -> anyhow::Result<Self> {
+        Database::open(url, &MIGRATIONS, stop).await.map(Self)
+    }
+
+    /// The database, for the service's health.
+    pub fn database(&self) -> Arc<Database> {
+        self.0.clone()
+    }
+
+    /// Makes a profile with this invite code and enters the inviter's, in one
+    /// statement.
+    pub async fn create(
+        &self,
+        new: &NewProfile,
+        invite_code: &InviteCode,
+    ) -> Result<Created, Error> {
+        const SQL: &str = "\
+            INSERT INTO profiles (user_id, phone_number, invite_code, created_at,
+                                  inviter_id, invited_by, invited_at)
+            SELECT $1, $2, $3, $4, inviter.user_id, inviter.invite_code,
+                   CASE WHEN inviter.user_id IS NULL THEN NULL ELSE $4 END
+            FROM (SELECT 1) AS one
+            LEFT JOIN profiles AS inviter ON inviter.invite_code = $5
+            WHERE TRUE
+            ON CONFLICT (user_id) DO NOTHING
+            RETURNING user_id";
+        let invited_by = new.invited_by.as_ref().map(InviteCode::as_str);
+        let values = [
+            new.user_id.into(),
+            (&*new.phone_number).into(),
+            invite_code.as_str().into(),
+            new.created_at.0.into(),
+            invited_by.into(),
+        ];
+        match self.0.write(SQL, &values).await {
+            Ok(rows) if rows.is_empty() => Ok(Created::Known),
+            Ok(_) => Ok(Created::New),
+            // The other unique index: `ON CONFLICT` covers the user's id.
+            Err(Error::UniqueViolation) => Ok(Created::CodeTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A profile with its first followers, at most `followers` of them, in one
+    /// statement.
+    pub async fn profile(
+        &self,
+        user_id: Uuid,
+        followers: u32,
+    ) -> Result<Option<(Profile, Vec<Follower>)>, Error> {
+        const SQL: &str = "\
+            SELECT phone_number, invite_code, invited_by, at, user_id FROM (
+                SELECT 0 AS part, phone_number, invite_code, invited_by,
+                       created_at AS at, user_id
+                FROM profiles WHERE user_id = $1
+                UNION ALL
+                SELECT part, phone_number, invite_code, invited_by, at, user_id FROM (
+                    SELECT 1 AS part, phone_number, NULL AS invite_code, NULL AS invited_by,
+                           invited_at AS at, user_id
+                    FROM profiles WHERE inviter_id = $1
+                    ORDER BY invited_at, user_id LIMIT $2
+                ) AS followers
+            ) AS parts
+            ORDER BY part, at, user_id";
+        let values = [user_id.into(), i64::from(followers).into()];
+        let mut rows = self.0.read(SQL, &values).await?.into_iter();
+        let Some(first) = rows.next() else {
+            return Ok(None);
+        };
+        let profile = Profile {
+            phone_number: first.get("phone_number")?,
+            invite_code: first.get("invite_code")?,
+            invited_by: first.get("invited_by")?,
+            created_at: UnixMillis(first.get("at")?),
+        };
+        let followers = rows.map(|row| follower(&row)).collect::<Result<_, _>>()?;
+        Ok(Some((profile, followers)))
+    }
+
+    /// At most `count` followers that come after a position.
+    pub async fn followers(
+        &self,
+        user_id: Uuid,
+        after: Position,
+        count: u32,
+    ) -> Result<Vec<Follower>, Error> {
+        const SQL: &str = "\
+            SELECT phone_number, invited_at AS at, user_id FROM profiles
+            WHERE inviter_id = $1 AND (invited_at, user_id) > ($2, $3)
+            ORDER BY invited_at, user_id LIMIT $4";
+        let values = [
+            user_id.into(),
+            after.invited_at.0.into(),
+            after.user_id.into(),
+            i64::from(count).into(),
+        ];
+        let rows = self.0.read(SQL, &values).await?;
+        rows.iter().map(follower).collect()
+    }
+
+    /// Whose invite code this is.
+    pub async fn owner(&self, code: &InviteCode) -> Result<Option<Uuid>, Error> {
+        const SQL: &str = "SELECT user_id FROM profiles WHERE invite_code = $1";
+        let rows = self.0.read(SQL, &[code.as_str().into()]).await?;
+        rows.first().map(|row| row.get("user_id")).transpose()
+    }
+
+    /// Sets a user's inviter, once; whether it was set by this call.
+    pub async fn set_inviter(
+        &self,
+        user_id: Uuid,
+        inviter_id: Uuid,
+        code: &InviteCode,
+        now: UnixMillis,
+    ) -> Result<bool, Error> {
+        const SQL: &str = "\
+            UPDATE profiles SET inviter_id = $2, invited_by = $3, invited_at = $4
+            WHERE user_id = $1 AND invited_by IS NULL
+            RETURNING user_id";
+        let values = [
+            user_id.into(),
+            inviter_id.into(),
+            code.as_str().into(),
+            now.0.into(),
+        ];
+        Ok(!self.0.write(SQL, &values).await?.is_empty())
+    }
+
+    /// Whether the user has a profile.
+    pub async fn exists(&self, user_id: Uuid) -> Result<bool, Error> {
+        const SQL: &str = "SELECT user_id FROM profiles WHERE user_id = $1";
+        Ok(!self.0.read(SQL, &[user_id.into()]).await?.is_empty())
+    }
+}
+
+fn follower(row: &Row) -> Result<Follower, Error> {
+    Ok(Follower {
+        phone_number: row.get("phone_number")?,
+        position: Position {
+            invited_at: UnixMillis(row.get("at")?),
+            user_id: row.get("user_id")?,
+        },
+    })
+}

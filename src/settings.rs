@@ -1,0 +1,189 @@
+//! The settings of the whole product, and the embedded defaults.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use kit::settings::{
+    AuthUrl, Common, GatewayKey, ProfileUrl, ServiceKey, SettingsError, SmsProvider, TokenNames,
+};
+
+use crate::data_dir::DataDir;
+
+/// Phone-number sign-in and invite codes, all in one process
+///
+/// Starts with nothing installed: SQLite and keys are kept in the data
+/// directory. Every flag can be given as the environment variable that is
+/// named with it.
+#[derive(Parser, Debug)]
+#[command(name = "customauth", version)]
+pub struct Settings {
+    /// Where the databases and keys are kept; made at the first start
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The gateway's own settings.
+    #[command(flatten)]
+    pub gateway: gateway::config::GatewaySettings,
+    /// auth-service's own settings.
+    #[command(flatten)]
+    pub auth: auth_service::config::AuthSettings,
+    /// profile-service's own settings.
+    #[command(flatten)]
+    pub profile: profile_service::config::ProfileSettings,
+    /// The key between auth-service and profile-service.
+    #[command(flatten)]
+    pub service_key: ServiceKey,
+    /// The key between the gateway and auth-service.
+    #[command(flatten)]
+    pub gateway_key: GatewayKey,
+    /// Whose tokens they are.
+    #[command(flatten)]
+    pub token_names: TokenNames,
+    /// What all services share.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The three configurations that the settings make.
+pub(crate) struct Configs {
+    pub(crate) gateway: gateway::Config,
+    pub(crate) auth: auth_service::Config,
+    pub(crate) profile: profile_service::Config,
+}
+
+impl Settings {
+    /// Fills in what was not set, and makes keys that are not there yet.
+    pub(crate) fn fill_in(&mut self, data: &DataDir) -> anyhow::Result<()> {
+        self.say_simulated()?;
+        let auth = &mut self.auth;
+        let database = |name: &str| format!("sqlite://{}", data.path(name).display());
+        fill(&mut auth.auth_database_url, || Ok(database("auth.db")))?;
+        let profile_database = &mut self.profile.profile_database_url;
+        fill(profile_database, || Ok(database("profile.db")))?;
+        fill(&mut auth.auth_redis_url, || Ok("memory://".to_owned()))?;
+        fill(&mut auth.auth_signing_key, || {
+            data.signing_key("signing-key.pem")
+        })?;
+        fill(&mut auth.auth_code_pepper, || {
+            data.secret_key("code-pepper")
+        })?;
+        fill(&mut self.service_key.service_key, || {
+            data.secret_key("service-key")
+        })?;
+        fill(&mut self.gateway_key.gateway_key, || {
+            data.secret_key("gateway-key")
+        })
+    }
+
+    /// The configurations; `auth` and `profile` say where the two services
+    /// listen.
+    pub(crate) fn configs(
+        &self,
+        auth: SocketAddr,
+        profile: SocketAddr,
+    ) -> Result<Configs, SettingsError> {
+        let url = |address: SocketAddr| format!("http://{}", reachable(address)).parse().ok();
+        let auth_url = AuthUrl {
+            auth_url: url(auth),
+        };
+        let profile_url = ProfileUrl {
+            profile_url: url(profile),
+        };
+        Ok(Configs {
+            gateway: gateway::Config::new(
+                &self.gateway,
+                &auth_url,
+                &profile_url,
+                &self.gateway_key,
+                &self.common,
+            )?,
+            auth: auth_service::Config::new(
+                &self.auth,
+                &profile_url,
+                &self.service_key,
+                &self.gateway_key,
+                &self.token_names,
+                &self.common,
+            )?,
+            profile: profile_service::Config::new(
+                &self.profile,
+                &auth_url,
+                &self.service_key,
+                &self.token_names,
+                &self.common,
+            )?,
+        })
+    }
+
+    /// On this machine alone, codes may be simulated without a word. Where
+    /// others can reach a listener, anybody could sign in as anybody: that has
+    /// to be said.
+    fn say_simulated(&mut self) -> Result<(), SettingsError> {
+        if self.common.auth_sms.is_none() {
+            let listeners = [
+                ("GATEWAY_LISTEN", self.gateway.gateway_listen),
+                ("AUTH_LISTEN", self.auth.auth_listen),
+                ("PROFILE_LISTEN", self.profile.profile_listen),
+            ];
+            if let Some((name, address)) = listeners.iter().find(|(_, at)| !at.ip().is_loopback()) {
+                return Err(SettingsError(format!(
+                    "AUTH_SMS is not set, and {name}={address} can be reached from elsewhere: \
+                     simulated delivery shows every code to whoever asks for it; \
+                     say AUTH_SMS=simulated if that is meant"
+                )));
+            }
+            self.common.auth_sms = Some(SmsProvider::Simulated);
+        }
+        Ok(())
+    }
+}
+
+fn fill(
+    setting: &mut Option<String>,
+    default: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
+    if setting.is_none() {
+        *setting = Some(default()?);
+    }
+    Ok(())
+}
+
+/// Where a listener is reached from the same machine: one on all addresses is
+/// reached on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(flags: &[&str]) -> Settings {
+        let flags = ["customauth"].iter().chain(flags);
+        Settings::try_parse_from(flags).unwrap()
+    }
+
+    #[test]
+    fn simulated_delivery_has_to_be_said_where_others_can_listen() {
+        assert!(settings(&[]).say_simulated().is_ok());
+        for flag in ["--gateway-listen", "--auth-listen", "--profile-listen"] {
+            let listener = format!("{flag}=0.0.0.0:0");
+            assert!(settings(&[&listener]).say_simulated().is_err(), "{flag}");
+            let said = settings(&[&listener, "--auth-sms=simulated"]).say_simulated();
+            assert!(said.is_ok(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_on_loopback() {
+        let found = |address: &str| reachable(address.parse().unwrap()).to_string();
+        assert_eq!(found("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(found("[::]:80"), "[::1]:80");
+        assert_eq!(found("192.0.2.1:80"), "192.0.2.1:80");
+    }
+}

@@ -1,0 +1,134 @@
+//! The three services in one process.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    data_dir::DataDir,
+    settings::{Configs, Settings},
+};
+
+/// How long the end may take in all. A process ends within 10 seconds of the
+/// signal.
+const END: Duration = Duration::from_secs(9);
+
+/// Where the three services listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The gateway: HTTP/JSON.
+    pub gateway: SocketAddr,
+    /// auth-service: gRPC.
+    pub auth: SocketAddr,
+    /// profile-service: gRPC.
+    pub profile: SocketAddr,
+}
+
+/// The running product.
+pub struct Stack {
+    addresses: Addresses,
+    gateway: Running,
+    auth: Running,
+    profile: Running,
+    _data: DataDir,
+}
+
+impl Stack {
+    /// Starts everything; the listeners are bound when this returns.
+    ///
+    /// # Errors
+    /// When the data directory or a listener cannot be had, or a setting is
+    /// wrong.
+    pub async fn start(mut settings: Settings) -> anyhow::Result<Self> {
+        let data = DataDir::open(&settings.data_dir)?;
+        settings.fill_in(&data)?;
+        let gateway = bind(settings.gateway.gateway_listen).await?;
+        let auth = bind(settings.auth.auth_listen).await?;
+        let profile = bind(settings.profile.profile_listen).await?;
+        let addresses = Addresses {
+            gateway: gateway.local_addr()?,
+            auth: auth.local_addr()?,
+            profile: profile.local_addr()?,
+        };
+        let configs: Configs = settings.configs(addresses.auth, addresses.profile)?;
+        Ok(Self {
+            addresses,
+            profile: Running::start(|stop| profile_service::serve(configs.profile, profile, stop)),
+            auth: Running::start(|stop| auth_service::serve(configs.auth, auth, stop)),
+            gateway: Running::start(|stop| gateway::serve(configs.gateway, gateway, stop)),
+            _data: data,
+        })
+    }
+
+    /// Where the services listen.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until `stop`, then ends: the gateway first, since its requests in
+    /// flight need the two others.
+    ///
+    /// # Errors
+    /// When a service failed; the others are ended then.
+    pub async fn run_until(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let failed = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            failed = self.gateway.ended() => failed.context("the gateway failed"),
+            failed = self.auth.ended() => failed.context("auth-service failed"),
+            failed = self.profile.ended() => failed.context("profile-service failed"),
+        };
+        let ending = async {
+            for service in [&mut self.gateway, &mut self.auth, &mut self.profile] {
+                service.stop.cancel();
+                // What it has to say at the end was said in the log.
+                let _ = service.ended().await;
+            }
+        };
+        if tokio::time::timeout(END, ending).await.is_err() {
+            tracing::warn!("some requests did not end in time and are cut off");
+        }
+        failed
+    }
+}
+
+/// A service that runs as a task.
+struct Running {
+    stop: CancellationToken,
+    task: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Running {
+    fn start<F>(serve: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let task = Some(tokio::spawn(serve(stop.clone())));
+        Self { stop, task }
+    }
+
+    /// Waits for its end, which is told once.
+    async fn ended(&mut self) -> anyhow::Result<()> {
+        let Some(task) = &mut self.task else {
+            return Ok(());
+        };
+        let ended = task.await;
+        self.task = None;
+        ended?
+    }
+}
+
+impl Drop for Running {
+    /// A stack that is dropped without `run_until`, as a failed test does.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}

@@ -1,0 +1,67 @@
+//! What tests rely on when they use a private PostgreSQL.
+
+use testkit::PrivatePostgres;
+
+#[test]
+fn it_answers_and_every_database_is_new() {
+    let postgres = PrivatePostgres::shared();
+    let one = postgres.create_database("Sign-In; DROP TABLE users");
+    let other = postgres.create_database("Sign-In; DROP TABLE users");
+    assert_ne!(one, other);
+    let start = format!(
+        "postgres://postgres@127.0.0.1:{}/signindroptableusers_",
+        postgres.port()
+    );
+    assert!(one.starts_with(&start), "{one}");
+    postgres.psql(
+        &one,
+        "CREATE TABLE kept (number int); INSERT INTO kept VALUES (7)",
+    );
+    assert_eq!(postgres.psql(&one, "SELECT number, 'x' FROM kept"), "7|x");
+    assert_eq!(
+        postgres.psql(
+            &other,
+            "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"
+        ),
+        "0"
+    );
+    assert_eq!(postgres.psql(&one, "SHOW max_connections"), "300");
+}
+
+#[test]
+fn a_stop_cuts_it_off_and_a_start_brings_back_port_and_data() {
+    let isolation = "default_transaction_isolation = serializable";
+    let postgres = PrivatePostgres::start_with(&[isolation]);
+    let (url, port) = (postgres.create_database("fault"), postgres.port());
+    assert_eq!(
+        postgres.psql(&url, "SHOW default_transaction_isolation"),
+        "serializable"
+    );
+    for number in 0..3 {
+        postgres.psql(&url, &format!("CREATE TABLE kept_{number} ()"));
+        postgres.stop();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        postgres.start_again();
+        assert_eq!(postgres.port(), port);
+    }
+    assert_eq!(
+        postgres.psql(
+            &url,
+            "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'kept%'"
+        ),
+        "3"
+    );
+}
+
+#[test]
+#[should_panic(expected = "unrecognized configuration parameter")]
+fn a_server_that_does_not_start_says_why() {
+    PrivatePostgres::start_with(&["no_such_setting = on"]);
+}
+
+#[test]
+#[should_panic(expected = "syntax error")]
+fn sql_that_fails_says_why() {
+    let postgres = PrivatePostgres::shared();
+    postgres.psql(&postgres.create_database("broken"), "SELEC 1");
+}
