@@ -12,7 +12,7 @@ async fn every_path_answers_with_and_without_its_last_slash() {
     let world = World::start().await;
     let refusal = || Refusal::new(Reason::DependencyUnavailable, "reached");
     world.auth.get_jwks.refuses(refusal());
-    world.profile.get_profile.refuses(refusal());
+    world.profile.get.refuses(refusal());
     world.profile.list_followers.refuses(refusal());
     for (path, status) in [
         ("/api/v1/auths", 200),

@@ -1,5 +1,11 @@
 //! What the outside sees of the gateway, byte by byte, over real sockets.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of an integration test for a program"
+)]
+
 mod auths;
 mod bodies;
 mod every_answer;

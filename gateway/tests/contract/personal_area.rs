@@ -28,7 +28,7 @@ fn invited_by(code: &str) -> String {
 #[tokio::test]
 async fn get_shows_the_profile() {
     let world = World::start().await;
-    world.profile.get_profile.answers(profile());
+    world.profile.get.answers(profile());
     let answer = world.send(GET, &[BEARER]).await;
     assert_eq!(answer.status, 200);
     assert_eq!(
@@ -37,7 +37,7 @@ async fn get_shows_the_profile() {
     );
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("link"), None);
-    let (metadata, message) = world.profile.get_profile.asked();
+    let (metadata, message) = world.profile.get.asked();
     assert_eq!(metadata.get("authorization").unwrap(), "Bearer a.b.c");
     assert!(!metadata.contains_key("x-service-token"));
     assert_eq!(message.followers_page_size, Some(1000));
@@ -46,7 +46,7 @@ async fn get_shows_the_profile() {
 #[tokio::test]
 async fn get_shows_the_inviter_and_the_followers_and_links_to_more() {
     let world = World::start().await;
-    world.profile.get_profile.answers(GetProfileResponse {
+    world.profile.get.answers(GetProfileResponse {
         invited_by: Some("HdGzEG".to_owned()),
         followers: vec!["+79".to_owned(), "+71".to_owned()],
         next_page_token: "a+b=".to_owned(),
@@ -183,7 +183,7 @@ async fn nobody_is_told_to_authenticate_before_anything_else() {
             );
         }
     }
-    world.profile.get_profile.assert_not_asked();
+    world.profile.get.assert_not_asked();
 }
 
 #[tokio::test]
@@ -194,10 +194,7 @@ async fn a_refused_token_is_a_401() {
         Reason::TokenExpired,
         Reason::SessionEnded,
     ] {
-        world
-            .profile
-            .get_profile
-            .refuses(Refusal::new(reason, "so it is"));
+        world.profile.get.refuses(Refusal::new(reason, "so it is"));
         let answer = world.send(GET, &[BEARER]).await;
         answer.assert_problem(401, reason.as_str());
         assert_eq!(

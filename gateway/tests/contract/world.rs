@@ -72,7 +72,6 @@ impl<Q: Clone + Debug, A: Clone> Scripted<Q, A> {
         assert!(seen.is_empty(), "{seen:?}");
     }
 
-    #[expect(clippy::result_large_err, reason = "a gRPC handler's signature")]
     fn take(&self, request: Request<Q>) -> Result<Response<A>, Status> {
         let (metadata, _, message) = request.into_parts();
         self.seen.lock().unwrap().push((metadata, message));
@@ -92,7 +91,7 @@ pub(crate) struct Auth {
 /// profile-service.
 #[derive(Default)]
 pub(crate) struct Profile {
-    pub(crate) get_profile: Scripted<GetProfileRequest, GetProfileResponse>,
+    pub(crate) get: Scripted<GetProfileRequest, GetProfileResponse>,
     pub(crate) activate_invite: Scripted<ActivateInviteRequest, ActivateInviteResponse>,
     pub(crate) list_followers: Scripted<ListFollowersRequest, ListFollowersResponse>,
     pub(crate) database: Switch,
@@ -149,7 +148,7 @@ impl profile_service_server::ProfileService for Shared<Profile> {
         &self,
         request: Request<GetProfileRequest>,
     ) -> Result<Response<GetProfileResponse>, Status> {
-        self.0.get_profile.take(request)
+        self.0.get.take(request)
     }
 
     async fn activate_invite(

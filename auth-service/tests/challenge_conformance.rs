@@ -1,0 +1,520 @@
+//! One suite for every challenge store: what the rules of challenges promise,
+//! with the clock held by the test.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use auth_service::{
+    challenges::{
+        BareCodes, Carrier, ChallengeId, ChallengeRules, ChallengeStoreUrl, Challenges, Started,
+        open, store::ChallengeStore,
+    },
+    code::Code,
+    phone::{PhoneCheck, PhoneNumber},
+};
+use kit::{
+    clock::{Clock as _, HeldClock, UnixMillis},
+    random::{SystemRandom, bytes},
+    settings::SecretKey,
+};
+use testkit::PrivateRedis;
+
+const LIFETIME: Duration = Duration::from_secs(120);
+const DELIVERY: Duration = Duration::from_millis(1500);
+const SHORT_IN_A_ROW: u32 = 3;
+
+/// Stamps the suite on every store.
+macro_rules! suite {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $case() { super::$case(super::Bench::memory()).await; })*
+        }
+        mod redis {
+            $(#[tokio::test] async fn $case() { super::$case(super::Bench::redis()).await; })*
+        }
+    };
+}
+
+suite![
+    a_code_signs_in_by_id_and_by_address,
+    a_match_spends_nothing_and_spending_ends_it,
+    a_code_lives_from_its_delivery_on,
+    five_tries_by_id,
+    five_misses_at_the_address,
+    a_challenge_started_later_has_its_own_misses,
+    one_kind_of_tries_leaves_the_other_open,
+    a_cookie_that_does_not_fit_costs_a_try_and_is_looked_up_bare,
+    a_bare_code_counts_only_at_its_address,
+    an_ipv6_client_is_its_network,
+    codes_at_an_address_are_distinct,
+    many_in_a_row_get_long_codes_until_a_sign_in,
+    starts_are_forgotten_after_thirty_quiet_days,
+    parallel_starts_are_all_counted,
+    parallel_tries_are_all_counted,
+    an_unknown_id_is_no_challenge,
+    bare_codes_can_be_turned_off,
+];
+
+/// The rules over one store, of which this test is the only user.
+struct Bench {
+    challenges: Arc<Challenges>,
+    store: Arc<dyn ChallengeStore>,
+    pepper: SecretKey,
+    clock: HeldClock,
+}
+
+impl Bench {
+    fn memory() -> Self {
+        Self::over("memory://")
+    }
+
+    fn redis() -> Self {
+        Self::over(&PrivateRedis::shared().url())
+    }
+
+    fn over(url: &str) -> Self {
+        let url: ChallengeStoreUrl = url.parse().unwrap();
+        let store = open(&url).unwrap();
+        // A pepper of its own keeps a test's keys apart from the others'.
+        let pepper = SecretKey::new(bytes(&SystemRandom::default()));
+        Self {
+            challenges: Arc::new(rules(store.clone(), &pepper, BareCodes::On)),
+            store,
+            pepper,
+            clock: HeldClock::new(UnixMillis(1_800_000_000_000)),
+        }
+    }
+
+    async fn start(&self, phone: &str, client: &str) -> Started {
+        self.challenges
+            .start(&number(phone), None, ip(client), DELIVERY, self.clock.now())
+            .await
+            .unwrap()
+    }
+
+    async fn takes(&self, carrier: Carrier, code: &Code, client: &str) -> bool {
+        self.challenges
+            .answer(carrier, code, ip(client), self.clock.now())
+            .await
+            .unwrap()
+            .is_some()
+    }
+
+    async fn spend(&self, started: &Started) {
+        let matched = self
+            .challenges
+            .answer(
+                Carrier::Id(started.id),
+                &started.code,
+                ip("192.0.2.99"),
+                self.clock.now(),
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        self.challenges.spend(&matched, &started.code).await;
+    }
+}
+
+fn rules(store: Arc<dyn ChallengeStore>, pepper: &SecretKey, bare_codes: BareCodes) -> Challenges {
+    let rules = ChallengeRules {
+        code_length: 4,
+        lifetime: LIFETIME,
+        short_in_a_row: SHORT_IN_A_ROW,
+        bare_codes,
+    };
+    Challenges::new(
+        store,
+        pepper.clone(),
+        rules,
+        Arc::new(SystemRandom::default()),
+    )
+}
+
+fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::parse(text, PhoneCheck::Possible).unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A code that is not this one.
+fn other(code: &Code) -> Code {
+    let digits: String = code
+        .digits()
+        .chars()
+        .map(|digit| if digit == '9' { '0' } else { '9' })
+        .collect();
+    Code::parse(&digits).unwrap()
+}
+
+const ANNA: &str = "+77010000001";
+const BORIS: &str = "+77010000002";
+const HOME: &str = "192.0.2.1";
+const AWAY: &str = "198.51.100.7";
+
+async fn a_code_signs_in_by_id_and_by_address(bench: Bench) {
+    let invited = bench
+        .challenges
+        .start(
+            &number(ANNA),
+            Some("HdGzEG".to_owned()),
+            ip(HOME),
+            DELIVERY,
+            bench.clock.now(),
+        )
+        .await
+        .unwrap();
+    for (carrier, client) in [
+        (Carrier::Id(invited.id), HOME),
+        (Carrier::Id(invited.id), AWAY),
+        (Carrier::Cookie(invited.id), AWAY),
+        (Carrier::Bare, HOME),
+    ] {
+        let matched = bench
+            .challenges
+            .answer(carrier, &invited.code, ip(client), bench.clock.now())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(matched.id, invited.id);
+        assert_eq!(matched.phone, number(ANNA));
+        assert_eq!(matched.invited_by.as_deref(), Some("HdGzEG"));
+    }
+}
+
+async fn a_match_spends_nothing_and_spending_ends_it(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    for _ in 0..20 {
+        assert!(
+            bench
+                .takes(Carrier::Id(started.id), &started.code, HOME)
+                .await
+        );
+        assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
+    }
+    bench.spend(&started).await;
+    assert!(
+        !bench
+            .takes(Carrier::Id(started.id), &started.code, HOME)
+            .await
+    );
+    assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+}
+
+async fn a_code_lives_from_its_delivery_on(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    let end = bench.clock.now().after(DELIVERY).after(LIFETIME);
+    assert_eq!(started.expires_at, end);
+    bench
+        .clock
+        .advance(DELIVERY + LIFETIME - Duration::from_millis(1));
+    assert!(
+        bench
+            .takes(Carrier::Id(started.id), &started.code, HOME)
+            .await
+    );
+    assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
+    bench.clock.advance(Duration::from_millis(1));
+    assert!(
+        !bench
+            .takes(Carrier::Id(started.id), &started.code, HOME)
+            .await
+    );
+    assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+}
+
+async fn five_tries_by_id(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    let wrong = other(&started.code);
+    for _ in 0..4 {
+        assert!(!bench.takes(Carrier::Id(started.id), &wrong, AWAY).await);
+    }
+    assert!(
+        bench
+            .takes(Carrier::Id(started.id), &started.code, AWAY)
+            .await
+    );
+    assert!(!bench.takes(Carrier::Id(started.id), &wrong, AWAY).await);
+    assert!(
+        !bench
+            .takes(Carrier::Id(started.id), &started.code, AWAY)
+            .await
+    );
+}
+
+async fn five_misses_at_the_address(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    let wrong = other(&started.code);
+    for _ in 0..4 {
+        assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
+    }
+    assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
+    assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
+    assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+}
+
+async fn a_challenge_started_later_has_its_own_misses(bench: Bench) {
+    let early = bench.start(ANNA, HOME).await;
+    // A code of a length that no challenge here has.
+    let wrong = Code::parse("9999999999").unwrap();
+    for _ in 0..3 {
+        assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
+    }
+    let late = bench.start(BORIS, HOME).await;
+    for _ in 0..2 {
+        assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
+    }
+    assert!(
+        !bench.takes(Carrier::Bare, &early.code, HOME).await,
+        "five missed"
+    );
+    // That look-up was the third miss of the later one.
+    assert!(bench.takes(Carrier::Bare, &late.code, HOME).await);
+}
+
+async fn one_kind_of_tries_leaves_the_other_open(bench: Bench) {
+    let by_id = bench.start(ANNA, HOME).await;
+    for _ in 0..5 {
+        assert!(
+            !bench
+                .takes(Carrier::Id(by_id.id), &other(&by_id.code), HOME)
+                .await
+        );
+    }
+    assert!(!bench.takes(Carrier::Id(by_id.id), &by_id.code, HOME).await);
+    assert!(bench.takes(Carrier::Bare, &by_id.code, HOME).await);
+
+    let bare = bench.start(BORIS, AWAY).await;
+    for _ in 0..5 {
+        assert!(!bench.takes(Carrier::Bare, &other(&bare.code), AWAY).await);
+    }
+    assert!(!bench.takes(Carrier::Bare, &bare.code, AWAY).await);
+    assert!(bench.takes(Carrier::Id(bare.id), &bare.code, AWAY).await);
+}
+
+async fn a_cookie_that_does_not_fit_costs_a_try_and_is_looked_up_bare(bench: Bench) {
+    let kept = bench.start(ANNA, HOME).await;
+    let asked = bench.start(BORIS, HOME).await;
+    // The browser sends the cookie of the first challenge with the code of the
+    // second: the address finds it.
+    for _ in 0..5 {
+        assert!(
+            bench
+                .takes(Carrier::Cookie(kept.id), &asked.code, HOME)
+                .await
+        );
+    }
+    // Each cost the first challenge a try.
+    assert!(!bench.takes(Carrier::Id(kept.id), &kept.code, HOME).await);
+    // An id does not fall through.
+    assert!(!bench.takes(Carrier::Id(kept.id), &asked.code, HOME).await);
+}
+
+async fn a_bare_code_counts_only_at_its_address(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    assert!(!bench.takes(Carrier::Bare, &started.code, AWAY).await);
+    for _ in 0..10 {
+        assert!(!bench.takes(Carrier::Bare, &started.code, AWAY).await);
+    }
+    assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
+}
+
+async fn an_ipv6_client_is_its_network(bench: Bench) {
+    let started = bench.start(ANNA, "2001:db8:1:2:aaaa::1").await;
+    let code = &started.code;
+    assert!(
+        bench
+            .takes(Carrier::Bare, code, "2001:db8:1:2:bbbb::2")
+            .await
+    );
+    assert!(
+        !bench
+            .takes(Carrier::Bare, code, "2001:db8:1:3:aaaa::1")
+            .await
+    );
+    let mapped = bench.start(BORIS, "::ffff:192.0.2.1").await;
+    assert!(bench.takes(Carrier::Bare, &mapped.code, HOME).await);
+}
+
+async fn codes_at_an_address_are_distinct(bench: Bench) {
+    // With 1,000 of 10,000 codes drawn blindly some would meet: no pair does
+    // with a chance of 10^-22.
+    let mut codes = std::collections::HashMap::new();
+    for each in 0..1_000 {
+        let phone = format!("+7701{:07}", each);
+        let started = bench.start(&phone, HOME).await;
+        let before = codes.insert(started.code.digits().to_owned(), phone);
+        assert_eq!(before, None, "a code was given twice");
+    }
+    for (digits, phone) in codes {
+        let code = Code::parse(&digits).unwrap();
+        let matched = bench
+            .challenges
+            .answer(Carrier::Bare, &code, ip(HOME), bench.clock.now())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            matched.phone,
+            number(&phone),
+            "each bare code finds its own user"
+        );
+        let by_id = bench.takes(Carrier::Id(matched.id), &code, HOME).await;
+        assert!(
+            by_id,
+            "a code that was drawn again is the challenge's by id too"
+        );
+    }
+}
+
+async fn many_in_a_row_get_long_codes_until_a_sign_in(bench: Bench) {
+    let mut last = None;
+    for row in 1..=5 {
+        let started = bench.start(ANNA, HOME).await;
+        let expected = if row <= SHORT_IN_A_ROW { 4 } else { 6 };
+        assert_eq!(started.code.digits().len(), expected, "start {row}");
+        assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
+        last = Some(started);
+    }
+    assert_eq!(bench.start(BORIS, HOME).await.code.digits().len(), 4);
+    bench.spend(&last.unwrap()).await;
+    assert_eq!(bench.start(ANNA, HOME).await.code.digits().len(), 4);
+}
+
+async fn starts_are_forgotten_after_thirty_quiet_days(bench: Bench) {
+    let day = Duration::from_secs(24 * 3600);
+    for _ in 0..4 {
+        bench.start(ANNA, HOME).await;
+    }
+    bench.clock.advance(30 * day - Duration::from_millis(1));
+    assert_eq!(bench.start(ANNA, HOME).await.code.digits().len(), 6);
+    bench.clock.advance(30 * day);
+    assert_eq!(bench.start(ANNA, HOME).await.code.digits().len(), 4);
+}
+
+async fn parallel_starts_are_all_counted(bench: Bench) {
+    let bench = Arc::new(bench);
+    let starts: Vec<_> = (0..40)
+        .map(|_| {
+            let bench = bench.clone();
+            tokio::spawn(async move { bench.start(ANNA, HOME).await.code.digits().len() })
+        })
+        .collect();
+    let mut short = 0;
+    for start in starts {
+        short += u32::from(start.await.unwrap() == 4);
+    }
+    assert_eq!(short, SHORT_IN_A_ROW);
+}
+
+async fn parallel_tries_are_all_counted(bench: Bench) {
+    let bench = Arc::new(bench);
+    let started = Arc::new(bench.start(ANNA, HOME).await);
+    // One of sixteen guesses is right: it is taken only if fewer than five
+    // wrong ones came before it, and nothing is taken after them all.
+    let wrong = other(&started.code);
+    let guesses: Vec<_> = (0..16)
+        .map(|_| {
+            let (bench, started, wrong) = (bench.clone(), started.clone(), wrong.clone());
+            tokio::spawn(async move { bench.takes(Carrier::Id(started.id), &wrong, AWAY).await })
+        })
+        .collect();
+    for guess in guesses {
+        assert!(!guess.await.unwrap());
+    }
+    assert!(
+        !bench
+            .takes(Carrier::Id(started.id), &started.code, AWAY)
+            .await
+    );
+}
+
+async fn an_unknown_id_is_no_challenge(bench: Bench) {
+    let started = bench.start(ANNA, HOME).await;
+    let id = ChallengeId::draw(started.id.slot(), &SystemRandom::default());
+    assert!(!bench.takes(Carrier::Id(id), &started.code, HOME).await);
+    assert!(bench.takes(Carrier::Cookie(id), &started.code, HOME).await);
+}
+
+async fn bare_codes_can_be_turned_off(bench: Bench) {
+    let bench = Bench {
+        challenges: Arc::new(rules(bench.store.clone(), &bench.pepper, BareCodes::Off)),
+        ..bench
+    };
+    let started = bench.start(ANNA, HOME).await;
+    assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+    assert!(
+        bench
+            .takes(Carrier::Id(started.id), &started.code, HOME)
+            .await
+    );
+}
+
+/// What only Redis can get wrong: its keys.
+#[tokio::test]
+async fn every_redis_key_expires_and_none_holds_a_code() {
+    let redis = PrivateRedis::start();
+    let bench = Bench::over(&redis.url());
+    let started = bench.start(ANNA, HOME).await;
+    let wrong = other(&started.code);
+    assert!(!bench.takes(Carrier::Id(started.id), &wrong, HOME).await);
+    assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
+    let keys = redis.raw(&["KEYS", "*"]);
+    assert_eq!(keys.lines().count(), 5, "{keys}");
+    for key in keys.lines() {
+        let life: i64 = redis.raw(&["PTTL", key]).trim().parse().unwrap();
+        assert!(life > 0, "{key} never expires");
+        let content = match redis.raw(&["TYPE", key]).trim() {
+            "hash" => redis.raw(&["HGETALL", key]),
+            "zset" => redis.raw(&["ZRANGE", key, "0", "-1"]),
+            _ => redis.raw(&["GET", key]),
+        };
+        let values: Vec<&str> = content.lines().collect();
+        assert!(
+            !values.contains(&started.code.digits()),
+            "{key} holds the code"
+        );
+        assert!(!content.contains(HOME), "{key} holds the address");
+    }
+    bench.spend(&started).await;
+    let keys = redis.raw(&["KEYS", "*"]);
+    assert!(
+        !keys.contains(":challenge:") && !keys.contains(":code:"),
+        "{keys}"
+    );
+    assert!(!keys.contains(":starts:"), "{keys}");
+}
+
+#[tokio::test]
+async fn redis_that_is_down_is_told_and_used_again_when_it_is_back() {
+    let redis = PrivateRedis::start();
+    let bench = Bench::over(&redis.url());
+    bench.start(ANNA, HOME).await;
+    redis.stop();
+    let refused = bench
+        .challenges
+        .start(&number(ANNA), None, ip(HOME), DELIVERY, bench.clock.now())
+        .await;
+    assert!(refused.is_err());
+    redis.start_again();
+    // The connection is made again in the background: within a few seconds.
+    for attempt in 0.. {
+        let started = bench
+            .challenges
+            .start(&number(ANNA), None, ip(HOME), DELIVERY, bench.clock.now())
+            .await;
+        match started {
+            Ok(started) => {
+                assert!(
+                    bench
+                        .takes(Carrier::Id(started.id), &started.code, HOME)
+                        .await
+                );
+                break;
+            }
+            Err(error) => assert!(attempt < 50, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

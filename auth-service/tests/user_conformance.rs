@@ -1,0 +1,202 @@
+//! One suite for the user store on every database.
+
+use std::sync::Arc;
+
+use auth_service::{
+    phone::PhoneNumber,
+    users::{FirstSignIn, NewSession, Users},
+};
+use database::DatabaseUrl;
+use kit::{
+    clock::{SystemClock, UnixMillis},
+    random::{SystemRandom, bytes, uuid_v7},
+};
+use testkit::PrivatePostgres;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Stamps the suite on every database.
+macro_rules! suite {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $case() {
+                let directory = tempfile::tempdir().unwrap();
+                super::$case(super::sqlite(&directory).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $case() { super::$case(super::postgres().await).await; })*
+        }
+    };
+}
+
+suite![
+    a_user_is_made_once,
+    a_first_sign_in_begins_a_session_and_marks_the_user,
+    a_known_user_begins_a_session_in_one_step,
+    one_challenge_makes_one_session,
+    one_challenge_makes_one_session_in_parallel,
+    many_first_sign_ins_of_one_phone_make_one_user,
+];
+
+async fn sqlite(directory: &tempfile::TempDir) -> Users {
+    let path = directory.path().join("auth.db");
+    open(&format!("sqlite://{}", path.display())).await
+}
+
+async fn postgres() -> Users {
+    open(&PrivatePostgres::shared().create_database("users")).await
+}
+
+async fn open(url: &str) -> Users {
+    let url: DatabaseUrl = url.parse().unwrap();
+    let users = Users::open(&url, CancellationToken::new()).await.unwrap();
+    // PostgreSQL is migrated in the background.
+    let ready = async {
+        while kit::health::Dependency::ping(&*users.database())
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), ready)
+        .await
+        .expect("the database is migrated in time");
+    users
+}
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn phone(text: &str) -> PhoneNumber {
+    PhoneNumber::from_stored(text.to_owned())
+}
+
+fn id() -> Uuid {
+    uuid_v7(&SystemClock, &SystemRandom::default())
+}
+
+fn session(challenge: &str) -> NewSession {
+    NewSession {
+        session_id: id(),
+        challenge_id: challenge.to_owned(),
+        refresh_token_hash: bytes(&SystemRandom::default()),
+        user_agent: "test".to_owned(),
+        client_address: "192.0.2.1".to_owned(),
+        created_at: NOW,
+    }
+}
+
+/// A user who has signed in once.
+async fn known_user(users: &Users, number: &str) -> Uuid {
+    let user = users
+        .find_or_create(&phone(number), id(), NOW)
+        .await
+        .unwrap();
+    let first = users
+        .complete_first_sign_in(user.user_id, &session(&format!("first {number}")))
+        .await
+        .unwrap();
+    assert_eq!(first, FirstSignIn::NewUser);
+    user.user_id
+}
+
+async fn a_user_is_made_once(users: Users) {
+    let first = id();
+    let user = users
+        .find_or_create(&phone("+7701"), first, NOW)
+        .await
+        .unwrap();
+    assert_eq!((user.user_id, user.profile_created), (first, false));
+    let again = users
+        .find_or_create(&phone("+7701"), id(), NOW)
+        .await
+        .unwrap();
+    assert_eq!(again, user);
+    let other = users
+        .find_or_create(&phone("+7702"), id(), NOW)
+        .await
+        .unwrap();
+    assert_ne!(other.user_id, user.user_id);
+}
+
+async fn a_first_sign_in_begins_a_session_and_marks_the_user(users: Users) {
+    let number = phone("+7701");
+    let user = users.find_or_create(&number, id(), NOW).await.unwrap();
+    let before = users.begin_session(&number, &session("a")).await.unwrap();
+    assert_eq!(before, None, "no session before the profile");
+    let first = users
+        .complete_first_sign_in(user.user_id, &session("a"))
+        .await;
+    assert_eq!(first.unwrap(), FirstSignIn::NewUser);
+    let marked = users.find_or_create(&number, id(), NOW).await.unwrap();
+    assert_eq!(
+        (marked.user_id, marked.profile_created),
+        (user.user_id, true)
+    );
+    let second = users
+        .complete_first_sign_in(user.user_id, &session("b"))
+        .await;
+    assert_eq!(second.unwrap(), FirstSignIn::KnownUser);
+}
+
+async fn a_known_user_begins_a_session_in_one_step(users: Users) {
+    let user_id = known_user(&users, "+7701").await;
+    let begun = users.begin_session(&phone("+7701"), &session("x")).await;
+    assert_eq!(begun.unwrap(), Some(user_id));
+    let unknown = users.begin_session(&phone("+7702"), &session("y")).await;
+    assert_eq!(unknown.unwrap(), None);
+}
+
+async fn one_challenge_makes_one_session(users: Users) {
+    let user_id = known_user(&users, "+7701").await;
+    let number = phone("+7701");
+    let begun = users.begin_session(&number, &session("x")).await;
+    assert_eq!(begun.unwrap(), Some(user_id));
+    let again = users.begin_session(&number, &session("x")).await;
+    assert_eq!(again.unwrap(), None);
+    let first = users.complete_first_sign_in(user_id, &session("x")).await;
+    assert_eq!(first.unwrap(), FirstSignIn::Spent);
+}
+
+async fn one_challenge_makes_one_session_in_parallel(users: Users) {
+    known_user(&users, "+7701").await;
+    let calls: Vec<_> = (0..16)
+        .map(|_| {
+            let users = users.clone();
+            tokio::spawn(async move { users.begin_session(&phone("+7701"), &session("x")).await })
+        })
+        .collect();
+    let mut begun = 0;
+    for call in calls {
+        begun += usize::from(call.await.unwrap().unwrap().is_some());
+    }
+    assert_eq!(begun, 1);
+}
+
+async fn many_first_sign_ins_of_one_phone_make_one_user(users: Users) {
+    let users = Arc::new(users);
+    let calls: Vec<_> = (0..24)
+        .map(|each| {
+            let users = users.clone();
+            tokio::spawn(async move {
+                let user = users
+                    .find_or_create(&phone("+7701"), id(), NOW)
+                    .await
+                    .unwrap();
+                let session = session(&format!("challenge {each}"));
+                let first = users.complete_first_sign_in(user.user_id, &session).await;
+                (user.user_id, first.unwrap())
+            })
+        })
+        .collect();
+    let mut ids = std::collections::HashSet::new();
+    let mut new = 0;
+    for call in calls {
+        let (user_id, first) = call.await.unwrap();
+        ids.insert(user_id);
+        assert_ne!(first, FirstSignIn::Spent);
+        new += usize::from(first == FirstSignIn::NewUser);
+    }
+    assert_eq!((ids.len(), new), (1, 1));
+}
