@@ -167,14 +167,6 @@ fn status(reason: Reason) -> StatusCode {
     }
 }
 
-/// RFC 6750, section 3: no error is named to a client that sent no token.
-fn challenge(reason: Reason) -> HeaderValue {
-    HeaderValue::from_static(match reason {
-        Reason::TokenMissing => "Bearer",
-        _ => r#"Bearer error="invalid_token""#,
-    })
-}
-
 /// Whole seconds, rounded up and never 0: nobody comes back too early.
 fn whole_seconds(delay: Duration) -> u64 {
     let begun = u64::from(delay.subsec_nanos() > 0);
@@ -189,7 +181,7 @@ impl IntoResponse for Problem {
         headers.insert(ERROR_CODE, HeaderValue::from_static(self.reason.as_str()));
         match status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, challenge(self.reason));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let delay = self.retry_after.unwrap_or(DEFAULT_RETRY);
@@ -216,15 +208,15 @@ mod tests {
 
     #[test]
     fn a_reason_decides_the_status_and_the_headers() {
-        let invalid = Some(r#"Bearer error="invalid_token""#);
+        let bearer = Some("Bearer");
         let rows = [
             (Reason::PhoneNumberInvalid, 400, None, None),
             (Reason::CodeNotAccepted, 400, None, None),
             (Reason::InviteCodeNotFound, 400, None, None),
-            (Reason::TokenMissing, 401, Some("Bearer"), None),
-            (Reason::TokenInvalid, 401, invalid, None),
-            (Reason::TokenExpired, 401, invalid, None),
-            (Reason::SessionEnded, 401, invalid, None),
+            (Reason::TokenMissing, 401, bearer, None),
+            (Reason::TokenInvalid, 401, bearer, None),
+            (Reason::TokenExpired, 401, bearer, None),
+            (Reason::SessionEnded, 401, bearer, None),
             (Reason::TooManyCodes, 429, None, Some("1")),
             (Reason::DependencyUnavailable, 503, None, Some("1")),
             (Reason::Overloaded, 503, None, Some("1")),

@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,10 +23,12 @@ use crate::{access_token::KeyFinder, deadline};
 
 /// The least time between two fetches for unknown key ids.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// The same as long as no fetch has succeeded: nobody can be let in till then.
+const FIRST_INTERVAL: Duration = Duration::from_millis(100);
 /// How often the keys are fetched anyway.
 const REFRESH: Duration = Duration::from_secs(60);
-/// How soon the first fetch is repeated while it fails.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How soon a fetch that failed is repeated, and a caller may come again.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long a fetch may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -46,6 +51,8 @@ pub struct JwksCache {
     keys: RwLock<Option<Keys>>,
     /// When the last fetch began. Held during a fetch: one at a time.
     last_fetch: Mutex<Option<Instant>>,
+    /// Whether the last fetch failed: told in the log when it changes.
+    failing: AtomicBool,
 }
 
 impl JwksCache {
@@ -55,17 +62,14 @@ impl JwksCache {
             source,
             keys: RwLock::new(None),
             last_fetch: Mutex::new(None),
+            failing: AtomicBool::new(false),
         }
     }
 
     /// Keeps the keys fresh until `stop`.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         loop {
-            let wait = if self.fetch().await {
-                REFRESH
-            } else {
-                FIRST_RETRY
-            };
+            let wait = if self.fetch().await { REFRESH } else { RETRY };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
@@ -92,7 +96,11 @@ impl JwksCache {
             // Somebody else fetched it while this call waited for the lock.
             return;
         }
-        if last.is_none_or(|last| last.elapsed() >= MIN_INTERVAL) {
+        let interval = match self.known(kid) {
+            Some(_) => MIN_INTERVAL,
+            None => FIRST_INTERVAL,
+        };
+        if last.is_none_or(|last| last.elapsed() >= interval) {
             *last = Some(Instant::now());
             self.fetch_now().await;
         }
@@ -104,10 +112,15 @@ impl JwksCache {
             Ok(fetched) => {
                 let keys = fetched.iter().filter_map(decoding_key).collect();
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the public keys are fetched again");
+                }
                 true
             }
             Err(status) => {
-                tracing::warn!(error = status.message(), "cannot fetch the public keys");
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(error = status.message(), "cannot fetch the public keys");
+                }
                 false
             }
         }
@@ -135,14 +148,14 @@ impl KeyFinder for JwksCache {
                 Reason::DependencyUnavailable,
                 "the keys that verify access tokens cannot be fetched now",
             )
-            .retry_after(FIRST_RETRY)
+            .retry_after(RETRY)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 

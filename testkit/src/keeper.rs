@@ -109,7 +109,7 @@ impl Keeper {
         let deadline = Instant::now() + READY_WITHIN;
         let mut log = String::new();
         for _ in 0..ATTEMPTS {
-            let port = crate::port::free();
+            let port = crate::port::free_port();
             configure(port);
             match self.try_start(deadline, |id| ready(port, id)) {
                 Ok(()) => return port,

@@ -16,5 +16,6 @@ mod postgres;
 mod programs;
 mod redis;
 
+pub use port::free_port;
 pub use postgres::PrivatePostgres;
 pub use redis::PrivateRedis;

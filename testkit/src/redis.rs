@@ -61,7 +61,7 @@ impl PrivateRedis {
     pub fn start_cluster() -> Self {
         let redis = Self::launch("redis+cluster", || {
             // Its default, 10,000 above the other port, may be no port at all.
-            let bus = port::free();
+            let bus = port::free_port();
             vec![
                 "cluster-enabled yes".to_owned(),
                 format!("cluster-port {bus}"),

@@ -177,10 +177,7 @@ async fn nobody_is_told_to_authenticate_before_anything_else() {
                 .send_json(line, &[("Authorization", token)], "not json")
                 .await;
             answer.assert_problem(401, "TOKEN_INVALID");
-            assert_eq!(
-                answer.header("www-authenticate"),
-                Some(r#"Bearer error="invalid_token""#)
-            );
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
     }
     world.profile.get.assert_not_asked();
@@ -197,9 +194,6 @@ async fn a_refused_token_is_a_401() {
         world.profile.get.refuses(Refusal::new(reason, "so it is"));
         let answer = world.send(GET, &[BEARER]).await;
         answer.assert_problem(401, reason.as_str());
-        assert_eq!(
-            answer.header("www-authenticate"),
-            Some(r#"Bearer error="invalid_token""#)
-        );
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
 }
