@@ -95,13 +95,13 @@ impl Challenges {
     /// Rules over a store; `pepper` keys the hashes that it holds.
     pub fn new(
         store: Arc<dyn ChallengeStore>,
-        pepper: SecretKey,
+        pepper: &SecretKey,
         rules: ChallengeRules,
         random: Arc<dyn Random>,
     ) -> Self {
         Self {
             store,
-            hasher: Hasher::new(&pepper),
+            hasher: Hasher::new(pepper),
             rules,
             random,
         }

@@ -54,7 +54,7 @@ impl From<Error> for Status {
             refusal(Reason::DependencyUnavailable).retry_after(RETRY_AFTER)
         };
         let code = |reason, lifetime: Duration| {
-            refusal(reason).metadata(CODE_LIFETIME_SECONDS, lifetime.as_secs())
+            refusal(reason).metadata(CODE_LIFETIME_SECONDS, lifetime.as_secs().to_string())
         };
         match error {
             Error::PhoneNumberInvalid => refusal(Reason::PhoneNumberInvalid).field("phone_number"),
@@ -79,18 +79,16 @@ impl From<Error> for Status {
 /// An outage or a passed deadline there is one here. Anything else is a fault
 /// between the two services, and none of the caller's business.
 fn from_profile_service(status: Status) -> Status {
-    match Reason::of(&status) {
-        Some(Reason::DependencyUnavailable | Reason::Overloaded | Reason::DeadlineExceeded) => {
-            status
-        }
-        _ => {
-            tracing::error!(error = ?status, "profile-service refused to make a profile");
-            Refusal::new(
-                Reason::DependencyUnavailable,
-                "the profile cannot be made now",
-            )
-            .retry_after(RETRY_AFTER)
-            .into_status()
-        }
+    if let Some(Reason::DependencyUnavailable | Reason::Overloaded | Reason::DeadlineExceeded) =
+        Reason::of(&status)
+    {
+        return status;
     }
+    tracing::error!(error = ?status, "profile-service refused to make a profile");
+    Refusal::new(
+        Reason::DependencyUnavailable,
+        "the profile cannot be made now",
+    )
+    .retry_after(RETRY_AFTER)
+    .into_status()
 }

@@ -73,7 +73,7 @@ pub async fn serve(
     let auth = Auth {
         challenges: Challenges::new(
             challenge_store,
-            config.code_pepper,
+            &config.code_pepper,
             config.challenge_rules,
             random.clone(),
         ),

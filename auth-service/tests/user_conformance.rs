@@ -1,4 +1,9 @@
 //! One suite for the user store on every database.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that fails panics"
+)]
 
 use std::sync::Arc;
 

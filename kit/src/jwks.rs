@@ -44,6 +44,16 @@ pub trait KeySource: Send + Sync {
 
 type Keys = HashMap<String, DecodingKey>;
 
+/// What is known of a key id.
+enum Known {
+    /// Its key.
+    Key(DecodingKey),
+    /// That there was none at the last fetch.
+    NoSuchKey,
+    /// Nothing: no fetch has succeeded yet.
+    Nothing,
+}
+
 /// Keys that were fetched and are kept.
 pub struct JwksCache {
     source: Arc<dyn KeySource>,
@@ -77,10 +87,13 @@ impl JwksCache {
         }
     }
 
-    /// What is known of `kid`: `None` while no key is known at all.
-    fn known(&self, kid: &str) -> Option<Option<DecodingKey>> {
+    fn known(&self, kid: &str) -> Known {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.as_ref().map(|keys| keys.get(kid).cloned())
+        match keys.as_ref().map(|keys| keys.get(kid)) {
+            Some(Some(key)) => Known::Key(key.clone()),
+            Some(None) => Known::NoSuchKey,
+            None => Known::Nothing,
+        }
     }
 
     async fn fetch(&self) -> bool {
@@ -92,13 +105,11 @@ impl JwksCache {
     /// Fetches unless somebody did a moment ago.
     async fn fetch_at_bounded_rate(&self, kid: &str) {
         let mut last = self.last_fetch.lock().await;
-        if matches!(self.known(kid), Some(Some(_))) {
-            // Somebody else fetched it while this call waited for the lock.
-            return;
-        }
         let interval = match self.known(kid) {
-            Some(_) => MIN_INTERVAL,
-            None => FIRST_INTERVAL,
+            // Somebody else fetched it while this call waited for the lock.
+            Known::Key(_) => return,
+            Known::NoSuchKey => MIN_INTERVAL,
+            Known::Nothing => FIRST_INTERVAL,
         };
         if last.is_none_or(|last| last.elapsed() >= interval) {
             *last = Some(Instant::now());
@@ -139,17 +150,19 @@ fn decoding_key(jwk: &Jwk) -> Option<(String, DecodingKey)> {
 #[async_trait]
 impl KeyFinder for JwksCache {
     async fn find(&self, kid: &str) -> Result<Option<DecodingKey>, Refusal> {
-        if let Some(Some(key)) = self.known(kid) {
+        if let Known::Key(key) = self.known(kid) {
             return Ok(Some(key));
         }
         self.fetch_at_bounded_rate(kid).await;
-        self.known(kid).ok_or_else(|| {
-            Refusal::new(
+        match self.known(kid) {
+            Known::Key(key) => Ok(Some(key)),
+            Known::NoSuchKey => Ok(None),
+            Known::Nothing => Err(Refusal::new(
                 Reason::DependencyUnavailable,
                 "the keys that verify access tokens cannot be fetched now",
             )
-            .retry_after(RETRY)
-        })
+            .retry_after(RETRY)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("descriptors"
 /// The package `auth`.
 pub mod auth {
     /// The package `auth.v1`.
+    #[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("auth.v1");
     }
@@ -21,6 +22,7 @@ pub mod auth {
 /// The package `profile`.
 pub mod profile {
     /// The package `profile.v1`.
+    #[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("profile.v1");
     }

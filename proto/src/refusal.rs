@@ -45,8 +45,8 @@ impl Refusal {
 
     /// Adds a fact to the `ErrorInfo`.
     #[must_use]
-    pub fn metadata(mut self, key: &str, value: impl ToString) -> Self {
-        self.metadata.insert(key.to_owned(), value.to_string());
+    pub fn metadata(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.to_owned(), value.into());
         self
     }
 

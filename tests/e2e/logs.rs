@@ -31,7 +31,7 @@ async fn nothing_secret_is_logged(flags: &[String]) {
 
     ready(&base).await;
     let mut secrets = Vec::new();
-    let mut invite_code = String::new();
+    let mut inviter = None;
     for phone in ["+77777777766", "+77777777767", "+77777777766"] {
         let body = json!({ "phone_number": phone }).to_string();
         let asked = request("POST", &auths, &[json_type], body).await;
@@ -53,12 +53,9 @@ async fn nothing_secret_is_logged(flags: &[String]) {
         let headers = [json_type, ("authorization", bearer.as_str())];
         let profile = request("GET", &area, &headers, "").await;
         assert_eq!(profile.status, 200);
-        if invite_code.is_empty() {
-            invite_code = profile.json()["invite_code"].as_str().unwrap().to_owned();
-        } else {
-            let body = json!({ "invited_by": invite_code }).to_string();
-            request("PATCH", &area, &headers, body).await;
-        }
+        let own = profile.json()["invite_code"].clone();
+        let body = json!({ "invited_by": inviter.get_or_insert(own) }).to_string();
+        request("PATCH", &area, &headers, body).await;
         // A token's last part alone would be enough to look for; its whole too.
         let signature = access.rsplit_once('.').unwrap().1.to_owned();
         secrets.extend([

@@ -1,5 +1,6 @@
 //! End to end: real HTTP and real gRPC against the running product, on the
 //! embedded storage and on PostgreSQL and Redis. A file is a promise.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod architecture;
 mod bad_input;

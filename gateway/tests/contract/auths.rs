@@ -249,7 +249,7 @@ async fn a_code_that_is_not_accepted_gets_the_documented_answer() {
         answer.assert_problem(400, reason.as_str());
         assert_eq!(answer.body, REFUSED);
 
-        let refusal = Refusal::new(reason, "x").metadata(CODE_LIFETIME_SECONDS, 300);
+        let refusal = Refusal::new(reason, "x").metadata(CODE_LIFETIME_SECONDS, "300");
         world.auth.verify_code.refuses(refusal);
         let answer = world.send_json(PATCH, &[], OTP).await;
         assert_eq!(answer.body, REFUSED.replace("2 минут", "5 минут"));
