@@ -42,6 +42,10 @@ where
         return fail(BAD_SETTINGS, &error.to_string());
     }
     crypto::install();
+    // A connection is a descriptor, and shells start programs with 1,024.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("cannot start the runtime: {error}")),

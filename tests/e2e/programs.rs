@@ -152,7 +152,8 @@ fn customauth(data: &std::path::Path) -> Command {
     let mut customauth = command("customauth");
     customauth
         .args(["--gateway-listen=127.0.0.1:0", "--auth-listen=127.0.0.1:0"])
-        .args(["--profile-listen=127.0.0.1:0", "--auth-sms-delay-ms=0"])
+        .args(["--profile-listen=127.0.0.1:0"])
+        .env("AUTH_SMS_DELAY_MS", "0")
         .arg("--data-dir")
         .arg(data);
     customauth
@@ -216,6 +217,52 @@ async fn what_was_answered_survives_a_kill() {
     second.signal("-TERM");
     let (status, stderr) = second.end(END);
     assert_eq!(status, Some(0), "{stderr}");
+}
+
+/// The number of threads of a process.
+fn threads(process: &Process) -> usize {
+    let tasks = format!("/proc/{}/task", process.0.id());
+    std::fs::read_dir(tasks).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_wait_for_their_message_without_a_thread_each() {
+    const WAITING: usize = 2_000;
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let mut slow = customauth(data.path());
+    slow.args(["--auth-sms-delay-ms=4000", "--rust-log=warn"]);
+    let mut process = Process::start(slow);
+    let base = process.line_after("HTTP/JSON");
+    ready(&base).await;
+    let before = threads(&process);
+    let requests: Vec<_> = (0..WAITING)
+        .map(|each| {
+            let auths = format!("{base}/api/v1/auths/");
+            let body = json!({ "phone_number": format!("+7701{each:07}") });
+            tokio::spawn(async move { send("POST", &auths, None, body).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let finished = requests.iter().filter(|request| request.is_finished());
+    assert_eq!(finished.count(), 0, "all of them wait at once");
+    // A stray one may have been started by a store.
+    assert!(
+        threads(&process) <= before + 4,
+        "{before}: {}",
+        threads(&process)
+    );
+    let mut codes = std::collections::HashSet::new();
+    for request in requests {
+        let answer = request.await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        codes.insert(answer.code());
+    }
+    assert_eq!(
+        codes.len(),
+        WAITING,
+        "the codes at one address are distinct"
+    );
 }
 
 /// The three services as processes on PostgreSQL and Redis.
