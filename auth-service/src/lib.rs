@@ -36,6 +36,7 @@ use tonic::service::Routes;
 use auth::Auth;
 use challenges::Challenges;
 use profiles::Profiles;
+use sms::SmsConfig;
 use tokens::Tokens;
 use users::Users;
 
@@ -55,6 +56,12 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    if matches!(config.sms, SmsConfig::Simulated(_)) {
+        tracing::warn!(
+            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
+             so anybody can sign in as anybody"
+        );
+    }
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.clone()).await?;
