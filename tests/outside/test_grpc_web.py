@@ -64,8 +64,8 @@ def post(server, path, headers=None, kind=BINARY, **fields):
         payload, body = body[5 : 5 + length], body[5 + length :]
         assert len(payload) == length
         if flags == TRAILERS:
-            lines = payload.decode().split("\r\n")
-            trailers |= {name: value.strip() for name, _, value in (it.partition(":") for it in lines if it)}
+            pairs = (line.split(":", 1) for line in payload.decode().splitlines())
+            trailers |= {name: value.strip() for name, value in pairs}
             assert not body, "the trailers come last"
         else:
             messages.append(payload)

@@ -41,7 +41,11 @@ def test_watch_tells_at_once(health, server, service):
 
 @pytest.mark.parametrize(
     ("server", "service"),
-    [("auth", "x.v1.Unknown"), ("auth", "profile.v1.ProfileService"), ("profile", "auth.v1.AuthService")],
+    [
+        ("auth", "x.v1.Unknown"),
+        ("auth", "profile.v1.ProfileService"),
+        ("profile", "auth.v1.AuthService"),
+    ],
 )
 def test_what_is_not_here_is_not_found(health, server, service):
     with pytest.raises(grpc.RpcError) as raised:
