@@ -9,11 +9,13 @@ use kit::{
 use uuid::Uuid;
 
 use crate::{
-    challenges::{Carrier, ChallengeId, Challenges, store::Matched},
+    challenges::{Carrier, ChallengeId, Challenges, Refused, store::Matched},
     code::Code,
     error::Error,
+    mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
     profiles::Profiles,
+    refresh_token::RefreshToken,
     sms::{Disclosure, SmsSender},
     tokens::{AccessToken, Tokens},
     users::{FirstSignIn, NewSession, Users},
@@ -28,7 +30,8 @@ pub(crate) struct Auth {
     pub(crate) users: Users,
     pub(crate) profiles: Profiles,
     pub(crate) sms: Arc<dyn SmsSender>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) hasher: Arc<Hasher>,
     pub(crate) phone_check: PhoneCheck,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -56,7 +59,7 @@ pub(crate) struct SignIn {
     pub(crate) user_id: Uuid,
     pub(crate) new_user: bool,
     pub(crate) access: AccessToken,
-    pub(crate) refresh: String,
+    pub(crate) refresh: RefreshToken,
 }
 
 impl Auth {
@@ -74,7 +77,11 @@ impl Auth {
         let started = self
             .challenges
             .start(&phone, invited_by, client, planned, now)
-            .await?;
+            .await
+            .map_err(|refused| match refused {
+                Refused::TooMany { retry_after } => Error::TooManyCodes { retry_after },
+                Refused::Unavailable(cause) => Error::Challenges(cause),
+            })?;
         self.sms.deliver(&phone, &started.code, planned).await;
         tracing::info!(?phone, %client, "code sent");
         Ok(Requested {
@@ -100,13 +107,18 @@ impl Auth {
         let matched = self
             .challenges
             .answer(carrier, &code, answer.client, now)
-            .await?
+            .await
+            .map_err(|refused| match refused {
+                Refused::TooMany { retry_after } => Error::TooManyAttempts { retry_after },
+                Refused::Unavailable(cause) => Error::Challenges(cause),
+            })?
             .ok_or_else(refused)?;
-        let refresh = self.tokens.draw_refresh();
+        let session_id = uuid_v7(&*self.clock, &*self.random);
+        let refresh = RefreshToken::draw(session_id, &self.hasher, &*self.random);
         let session = NewSession {
-            session_id: uuid_v7(&*self.clock, &*self.random),
+            session_id,
             challenge_id: matched.id.to_string(),
-            refresh_token_hash: refresh.hash,
+            refresh_token_hash: refresh.hash(),
             user_agent: printable(&answer.user_agent),
             client_address: answer.client.to_string(),
             created_at: now,
@@ -122,7 +134,7 @@ impl Auth {
             user_id,
             new_user,
             access,
-            refresh: refresh.text,
+            refresh,
         })
     }
 
@@ -159,7 +171,7 @@ impl Auth {
         Ok(match first {
             FirstSignIn::NewUser => Some((user.user_id, true)),
             FirstSignIn::KnownUser => Some((user.user_id, false)),
-            FirstSignIn::Spent => None,
+            FirstSignIn::Spent | FirstSignIn::Erased => None,
         })
     }
 }

@@ -10,11 +10,12 @@ pub mod memory;
 pub mod redis;
 pub mod store;
 mod url;
+mod window;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kit::{clock::UnixMillis, random::Random, settings::SecretKey};
+use kit::{clock::UnixMillis, random::Random};
 
 use crate::{
     code::{self, Code},
@@ -22,8 +23,8 @@ use crate::{
     phone::PhoneNumber,
 };
 use store::{
-    AddressKey, ChallengeStore, CodeKind, Matched, Mismatch, NewChallenge, PhoneKey, Reservation,
-    Reserved, Unavailable,
+    AddressKey, ChallengeStore, CodeKind, Found, Matched, Mismatch, NewChallenge, PhoneKey,
+    PhoneLimits, Reservation, Reserved, Start, Unavailable,
 };
 
 pub use id::{ChallengeId, Slot};
@@ -49,6 +50,29 @@ pub struct ChallengeRules {
     /// Whether a code may come without the challenge's name
     /// (`AUTH_BARE_CODES`).
     pub bare_codes: BareCodes,
+    /// How many may be started for one phone number
+    /// (`AUTH_MAX_CODES_PER_PHONE` and what goes with it).
+    pub phone_limits: PhoneLimits,
+    /// How many may be started at one address in an hour
+    /// (`AUTH_MAX_CODES_PER_CLIENT`).
+    pub starts_per_client: u32,
+    /// How many bare codes may be wrong at one address in ten minutes
+    /// (`AUTH_MAX_FAILURES_PER_CLIENT`).
+    pub failures_per_client: u32,
+}
+
+/// Why the rules refuse to start or to look up a challenge.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// A limit is used up.
+    #[error("a limit is used up")]
+    TooMany {
+        /// When there is room again.
+        retry_after: Duration,
+    },
+    /// The store cannot be used now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Whether a code may come without the challenge's name.
@@ -86,22 +110,22 @@ pub enum Carrier {
 /// The rules of challenges.
 pub struct Challenges {
     store: Arc<dyn ChallengeStore>,
-    hasher: Hasher,
+    hasher: Arc<Hasher>,
     rules: ChallengeRules,
     random: Arc<dyn Random>,
 }
 
 impl Challenges {
-    /// Rules over a store; `pepper` keys the hashes that it holds.
+    /// Rules over a store, which holds hashes alone.
     pub fn new(
         store: Arc<dyn ChallengeStore>,
-        pepper: &SecretKey,
+        hasher: Arc<Hasher>,
         rules: ChallengeRules,
         random: Arc<dyn Random>,
     ) -> Self {
         Self {
             store,
-            hasher: Hasher::new(pepper),
+            hasher,
             rules,
             random,
         }
@@ -122,7 +146,7 @@ impl Challenges {
         client: IpAddr,
         delivery: Duration,
         now: UnixMillis,
-    ) -> Result<Started, Unavailable> {
+    ) -> Result<Started, Refused> {
         let phone_key = self.phone_key(phone);
         let address = self.address_key(client);
         let id = ChallengeId::draw(Slot::of(&phone_key.0), &*self.random);
@@ -134,22 +158,30 @@ impl Challenges {
             phone_key,
             phone: phone.clone(),
             invited_by,
-            address: address.clone(),
+            address,
             short_code: self.code_of_challenge(id, &short),
             long_code: self.code_of_challenge(id, &long),
             short_in_a_row: self.rules.short_in_a_row,
             expires_at,
+            limits: self.rules.phone_limits,
         };
-        let kind = self.store.start(&new, now).await?;
-        let mut code = match kind {
+        let kind = match self.store.start(&new, now).await? {
+            Start::Started(kind) => kind,
+            Start::TooMany { retry_after } => return Err(Refused::TooMany { retry_after }),
+        };
+        let code = match kind {
             CodeKind::Short => short,
             CodeKind::Long => long,
         };
-        if self.rules.bare_codes == BareCodes::On {
-            code = self
-                .index(id, code, kind, &address, expires_at, now)
-                .await?;
-        }
+        let code = match self.index(&new, code, kind, now).await {
+            Ok(code) => code,
+            Err(refused) => {
+                // Whoever may not start a challenge here must not use up what
+                // the phone's owner may start.
+                self.store.withdraw(&new).await?;
+                return Err(refused);
+            }
+        };
         Ok(Started {
             id,
             code,
@@ -157,39 +189,49 @@ impl Challenges {
         })
     }
 
-    /// Makes the challenge findable by its code, with another code if a live
-    /// one at the address has the same.
+    /// Counts the start at its address, and makes the challenge findable by its
+    /// code there, with another code if a live one has the same.
     async fn index(
         &self,
-        id: ChallengeId,
+        new: &NewChallenge,
         code: Code,
         kind: CodeKind,
-        address: &AddressKey,
-        expires_at: UnixMillis,
         now: UnixMillis,
-    ) -> Result<Code, Unavailable> {
+    ) -> Result<Code, Refused> {
+        let address = &new.address;
+        let mut counted = Some(self.rules.starts_per_client);
         for offered in OFFERS {
-            let others = (1..offered).map(|_| self.draw(kind));
-            let mut codes: Vec<Code> = std::iter::once(code.clone()).chain(others).collect();
+            let mut codes: Vec<Code> = match self.rules.bare_codes {
+                BareCodes::On => {
+                    let others = (1..offered).map(|_| self.draw(kind));
+                    std::iter::once(code.clone()).chain(others).collect()
+                }
+                BareCodes::Off => Vec::new(),
+            };
             let hashes: Vec<Mac> = codes
                 .iter()
                 .map(|code| self.code_at_address(address, code))
                 .collect();
             let reservation = Reservation {
                 address,
-                id,
+                id: new.id,
                 codes: &hashes,
-                expires_at,
+                counted: counted.take(),
+                expires_at: new.expires_at,
             };
             match self.store.reserve(&reservation, now).await? {
                 Reserved::Code(0) | Reserved::Full => return Ok(code),
                 Reserved::Code(index) => {
                     let code = codes.swap_remove(index);
-                    let hash = self.code_of_challenge(id, &code);
-                    self.store.replace_code(id, &hash).await?;
+                    let hash = self.code_of_challenge(new.id, &code);
+                    self.store.replace_code(new.id, &hash).await?;
                     return Ok(code);
                 }
+                Reserved::AllTaken if codes.is_empty() => return Ok(code),
                 Reserved::AllTaken => {}
+                Reserved::TooMany { retry_after } => {
+                    return Err(Refused::TooMany { retry_after });
+                }
             }
         }
         Ok(code)
@@ -202,9 +244,9 @@ impl Challenges {
         code: &Code,
         client: IpAddr,
         now: UnixMillis,
-    ) -> Result<Option<Matched>, Unavailable> {
+    ) -> Result<Option<Matched>, Refused> {
         match carrier {
-            Carrier::Id(id) => self.answer_named(id, code, now).await,
+            Carrier::Id(id) => Ok(self.answer_named(id, code, now).await?),
             Carrier::Cookie(id) => match self.answer_named(id, code, now).await? {
                 Some(matched) => Ok(Some(matched)),
                 None => self.answer_bare(code, client, now).await,
@@ -230,14 +272,17 @@ impl Challenges {
         code: &Code,
         client: IpAddr,
         now: UnixMillis,
-    ) -> Result<Option<Matched>, Unavailable> {
+    ) -> Result<Option<Matched>, Refused> {
         if self.rules.bare_codes == BareCodes::Off {
             return Ok(None);
         }
         let address = self.address_key(client);
         let at_address = self.code_at_address(&address, code);
-        let Some(id) = self.store.find(&address, &at_address, now).await? else {
-            return Ok(None);
+        let most = self.rules.failures_per_client;
+        let id = match self.store.find(&address, &at_address, most, now).await? {
+            Found::Challenge(id) => id,
+            Found::Nothing => return Ok(None),
+            Found::TooMany { retry_after } => return Err(Refused::TooMany { retry_after }),
         };
         let hash = self.code_of_challenge(id, code);
         let matched = self.store.compare(id, &hash, Mismatch::IsFree, now).await?;

@@ -15,9 +15,10 @@ use kit::{
 };
 
 use crate::{
-    challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl},
+    account::SessionRules,
+    challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl, store::PhoneLimits},
+    key_ring::KeyRing,
     phone::{self, PhoneCheck},
-    signing_keys::SigningKeys,
     sms::{DelayRange, SmsConfig},
     tokens::TokenRules,
 };
@@ -66,7 +67,8 @@ pub struct AuthSettings {
     /// a file of them; the first signs, all are published
     #[arg(long, env = "AUTH_SIGNING_KEY", hide_env_values = true)]
     pub auth_signing_key: Option<String>,
-    /// Keys the hashes of codes: 32 bytes in base64
+    /// Keys the hashes of codes and the tags of refresh tokens: 32 bytes in
+    /// base64
     #[arg(long, env = "AUTH_CODE_PEPPER", hide_env_values = true)]
     pub auth_code_pepper: Option<String>,
     /// How long a simulated delivery takes, in milliseconds: a number or a range
@@ -84,10 +86,32 @@ pub struct AuthSettings {
     #[arg(long, env = "AUTH_ACCESS_TTL_SECS", default_value = "600",
           value_parser = clap::value_parser!(u32).range(1..=600))]
     pub auth_access_ttl_secs: u32,
+    /// After how many days without a refresh a session ends, 1 to 3650
+    #[arg(long, env = "AUTH_SESSION_IDLE_DAYS", default_value = "30",
+          value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub auth_session_idle_days: u32,
+    /// After how many days a session ends in any case, 1 to 3650
+    #[arg(long, env = "AUTH_SESSION_MAX_DAYS", default_value = "90",
+          value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub auth_session_max_days: u32,
     /// How many codes in a row, without a sign-in, have the usual length; later
     /// ones have at least 6 digits [default: 20 with simulated delivery]
     #[arg(long, env = "AUTH_SHORT_CODES_IN_A_ROW")]
     pub auth_short_codes_in_a_row: Option<u32>,
+    /// Codes for one phone number in an hour [default: 1000 with simulated
+    /// delivery]
+    #[arg(long, env = "AUTH_MAX_CODES_PER_PHONE",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub auth_max_codes_per_phone: Option<u32>,
+    /// Codes for one client address in an hour [default: 100000 with simulated
+    /// delivery]
+    #[arg(long, env = "AUTH_MAX_CODES_PER_CLIENT",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub auth_max_codes_per_client: Option<u32>,
+    /// Wrong bare codes from one client address in ten minutes
+    #[arg(long, env = "AUTH_MAX_FAILURES_PER_CLIENT", default_value = "30",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub auth_max_failures_per_client: u32,
     /// Whether a code may come without its challenge: `on` or `off`
     #[arg(long, env = "AUTH_BARE_CODES", default_value = "on", value_parser = bare_codes)]
     pub auth_bare_codes: BareCodes,
@@ -116,8 +140,8 @@ pub struct Config {
     /// Challenges.
     pub challenge_store_url: ChallengeStoreUrl,
     /// Signs access tokens.
-    pub signing_keys: SigningKeys,
-    /// Keys the hashes of codes.
+    pub signing_keys: KeyRing,
+    /// Keys the hashes of codes and the tags of refresh tokens.
     pub code_pepper: SecretKey,
     /// Signs calls to profile-service.
     pub service_key: SecretKey,
@@ -133,6 +157,8 @@ pub struct Config {
     pub challenge_rules: ChallengeRules,
     /// The rules of tokens.
     pub token_rules: TokenRules,
+    /// The rules of sessions.
+    pub session_rules: SessionRules,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: TrustedProxies,
     /// The web pages that may call.
@@ -172,9 +198,15 @@ impl Config {
             "AUTH_SMS",
             "how codes are delivered; `simulated` sends nothing and shows the code in the answer",
         )?;
-        let (sms, short_in_a_row) = match sms {
-            SmsProvider::Simulated => (SmsConfig::Simulated(settings.auth_sms_delay_ms), 20),
+        let (sms, defaults) = match sms {
+            SmsProvider::Simulated => (
+                SmsConfig::Simulated(settings.auth_sms_delay_ms),
+                LimitDefaults::SIMULATED,
+            ),
         };
+        let per_phone = settings
+            .auth_max_codes_per_phone
+            .unwrap_or(defaults.codes_per_phone);
         phone::warm_up();
         Ok(Self {
             database_url: parsed(
@@ -187,7 +219,7 @@ impl Config {
                 "AUTH_REDIS_URL",
                 "where challenges are kept, as in redis://host:6379",
             )?,
-            signing_keys: SigningKeys::from_setting(required(
+            signing_keys: KeyRing::open(required(
                 settings.auth_signing_key.as_deref(),
                 "AUTH_SIGNING_KEY",
                 "the Ed25519 key that signs access tokens (PEM or a path)",
@@ -206,16 +238,51 @@ impl Config {
             challenge_rules: ChallengeRules {
                 code_length: usize::from(settings.auth_otp_length),
                 lifetime: Duration::from_secs(settings.auth_otp_ttl_secs.into()),
-                short_in_a_row: settings.auth_short_codes_in_a_row.unwrap_or(short_in_a_row),
+                short_in_a_row: settings
+                    .auth_short_codes_in_a_row
+                    .unwrap_or(defaults.short_codes_in_a_row),
                 bare_codes: settings.auth_bare_codes,
+                phone_limits: PhoneLimits {
+                    per_phone,
+                    per_phone_and_address: per_phone,
+                    gap: Duration::ZERO,
+                },
+                starts_per_client: settings
+                    .auth_max_codes_per_client
+                    .unwrap_or(defaults.codes_per_client),
+                failures_per_client: settings.auth_max_failures_per_client,
             },
             token_rules: TokenRules {
                 issuer: names.auth_issuer.clone(),
                 audience: names.auth_audience.clone(),
                 access_lifetime: Duration::from_secs(settings.auth_access_ttl_secs.into()),
             },
+            session_rules: SessionRules {
+                idle: days(settings.auth_session_idle_days),
+                max: days(settings.auth_session_max_days),
+            },
             trusted_proxies: settings.auth_trusted_proxies.clone(),
             cors: common.cors(),
         })
     }
+}
+
+/// Limits that depend on whether a message is really sent.
+struct LimitDefaults {
+    codes_per_phone: u32,
+    codes_per_client: u32,
+    short_codes_in_a_row: u32,
+}
+
+impl LimitDefaults {
+    /// Nothing is sent and nothing costs: room to try things out.
+    const SIMULATED: Self = Self {
+        codes_per_phone: 1_000,
+        codes_per_client: 100_000,
+        short_codes_in_a_row: 20,
+    };
+}
+
+fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 24 * 3600)
 }

@@ -31,6 +31,21 @@ pub(crate) enum Error {
     /// UNAUTHENTICATED `SERVICE_TOKEN_REQUIRED`.
     #[error("only a caller with a service token may {0}")]
     ServiceTokenRequired(&'static str),
+    /// RESOURCE_EXHAUSTED `TOO_MANY_CODES`.
+    #[error("too many codes were asked for: try again later")]
+    TooManyCodes { retry_after: Duration },
+    /// RESOURCE_EXHAUSTED `TOO_MANY_ATTEMPTS`.
+    #[error("too many wrong codes came from this address: try again later")]
+    TooManyAttempts { retry_after: Duration },
+    /// UNAUTHENTICATED `TOKEN_INVALID`.
+    #[error("the refresh token is not valid")]
+    RefreshTokenInvalid,
+    /// UNAUTHENTICATED `SESSION_ENDED`.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// NOT_FOUND `SESSION_NOT_FOUND`.
+    #[error("there is no such session")]
+    SessionNotFound,
     /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
     #[error("the database cannot be used now")]
     Database(#[from] database::Error),
@@ -38,7 +53,7 @@ pub(crate) enum Error {
     #[error("the challenge store cannot be used now")]
     Challenges(#[from] Unavailable),
     /// What profile-service answered.
-    #[error("profile-service did not make the profile")]
+    #[error("profile-service did not do it: {0}")]
     Profiles(Status),
     /// INTERNAL `INTERNAL`.
     #[error("the access token could not be signed")]
@@ -64,6 +79,15 @@ impl From<Error> for Status {
             Error::CodeNotAccepted { lifetime } => code(Reason::CodeNotAccepted, lifetime),
             Error::FieldInvalid { field, .. } => refusal(Reason::FieldInvalid).field(field),
             Error::ServiceTokenRequired(_) => refusal(Reason::ServiceTokenRequired),
+            Error::TooManyCodes { retry_after } => {
+                refusal(Reason::TooManyCodes).retry_after(retry_after)
+            }
+            Error::TooManyAttempts { retry_after } => {
+                refusal(Reason::TooManyAttempts).retry_after(retry_after)
+            }
+            Error::RefreshTokenInvalid => refusal(Reason::TokenInvalid),
+            Error::SessionEnded => refusal(Reason::SessionEnded),
+            Error::SessionNotFound => refusal(Reason::SessionNotFound).field("session_id"),
             Error::Database(cause) => outage(&cause),
             Error::Challenges(cause) => outage(&cause),
             Error::Profiles(status) => return from_profile_service(status),
@@ -84,10 +108,10 @@ fn from_profile_service(status: Status) -> Status {
     {
         return status;
     }
-    tracing::error!(error = ?status, "profile-service refused to make a profile");
+    tracing::error!(error = ?status, "profile-service refused a call");
     Refusal::new(
         Reason::DependencyUnavailable,
-        "the profile cannot be made now",
+        "profile-service cannot be used now",
     )
     .retry_after(RETRY_AFTER)
     .into_status()

@@ -1,22 +1,28 @@
 //! The calls: each is parsed, handed to the rules, and answered.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use kit::{
+    access_token::AccessTokenVerifier,
     client_address::{PeerAddress, TrustedProxies, canonical},
     service_token::ServiceTokenVerifier,
 };
 use proto::auth::v1::{
-    GetJwksRequest, GetJwksResponse, RequestCodeRequest, RequestCodeResponse, VerifyCodeRequest,
-    VerifyCodeResponse, auth_service_server::AuthService,
+    DeleteUserRequest, DeleteUserResponse, GetJwksRequest, GetJwksResponse, ListSessionsRequest,
+    ListSessionsResponse, RefreshTokensRequest, RefreshTokensResponse, RequestCodeRequest,
+    RequestCodeResponse, RevokeSessionRequest, RevokeSessionResponse, Session, SignOutRequest,
+    SignOutResponse, VerifyCodeRequest, VerifyCodeResponse, auth_service_server::AuthService,
 };
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use crate::{
+    account::Account,
     auth::{Answer, Auth},
     challenges::{Carrier, ChallengeId},
     error::Error,
-    signing_keys::SigningKeys,
+    key_ring::KeyRing,
+    sessions,
 };
 
 /// The longest invite code that is passed on; a longer one is nobody's.
@@ -25,7 +31,9 @@ const MAX_INVITE_CODE: usize = 64;
 /// `auth.v1.AuthService`.
 pub(crate) struct AuthGrpc {
     pub(crate) auth: Auth,
-    pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) verifier: AccessTokenVerifier,
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) gateways: ServiceTokenVerifier,
     pub(crate) trusted_proxies: TrustedProxies,
 }
@@ -113,7 +121,8 @@ impl AuthService for AuthGrpc {
             .auth
             .request_code(&message.phone_number, invited_by, client)
             .await?;
-        let lifetime = self.auth.challenges.rules().lifetime;
+        let rules = self.auth.challenges.rules();
+        let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
         Ok(Response::new(RequestCodeResponse {
             challenge_id: requested.challenge_id.to_string(),
             expires_at: Some(requested.expires_at.into()),
@@ -121,8 +130,8 @@ impl AuthService for AuthGrpc {
             simulated_code: requested
                 .simulated_code
                 .map(|code| code.digits().to_owned()),
-            lifetime_seconds: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
-            resend_after_seconds: 0,
+            lifetime_seconds: seconds(rules.lifetime),
+            resend_after_seconds: seconds(rules.phone_limits.gap),
         }))
     }
 
@@ -146,18 +155,85 @@ impl AuthService for AuthGrpc {
             .await?;
         Ok(Response::new(VerifyCodeResponse {
             access_token: sign_in.access.text,
-            refresh_token: sign_in.refresh,
+            refresh_token: sign_in.refresh.to_text(),
             access_token_expires_at: Some(sign_in.access.expires_at.into()),
             user_id: sign_in.user_id.to_string(),
             new_user: sign_in.new_user,
         }))
     }
 
+    async fn refresh_tokens(
+        &self,
+        request: Request<RefreshTokensRequest>,
+    ) -> Result<Response<RefreshTokensResponse>, Status> {
+        let refreshed = self
+            .account
+            .refresh(&request.get_ref().refresh_token)
+            .await?;
+        Ok(Response::new(RefreshTokensResponse {
+            access_token: refreshed.access.text,
+            refresh_token: refreshed.refresh.to_text(),
+            access_token_expires_at: Some(refreshed.access.expires_at.into()),
+        }))
+    }
+
+    async fn sign_out(
+        &self,
+        request: Request<SignOutRequest>,
+    ) -> Result<Response<SignOutResponse>, Status> {
+        let caller = self.verifier.caller(request.metadata()).await?;
+        if request.get_ref().all() {
+            self.account.sign_out_everywhere(&caller).await?;
+        } else {
+            self.account.sign_out(&caller).await?;
+        }
+        Ok(Response::new(SignOutResponse {}))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        let caller = self.verifier.caller(request.metadata()).await?;
+        let sessions = self.account.list(&caller).await?;
+        let as_message = |session: sessions::Session| Session {
+            current: session.session_id == caller.sid,
+            session_id: session.session_id.to_string(),
+            created_at: Some(session.created_at.into()),
+            last_used_at: Some(session.last_used_at.into()),
+            user_agent: session.user_agent,
+            client_address: session.client_address,
+        };
+        Ok(Response::new(ListSessionsResponse {
+            sessions: sessions.into_iter().map(as_message).collect(),
+        }))
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<RevokeSessionRequest>,
+    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        let caller = self.verifier.caller(request.metadata()).await?;
+        let session_id =
+            Uuid::parse_str(&request.get_ref().session_id).map_err(|_| Error::SessionNotFound)?;
+        self.account.revoke(&caller, session_id).await?;
+        Ok(Response::new(RevokeSessionResponse {}))
+    }
+
+    async fn delete_user(
+        &self,
+        request: Request<DeleteUserRequest>,
+    ) -> Result<Response<DeleteUserResponse>, Status> {
+        let caller = self.verifier.caller(request.metadata()).await?;
+        self.account.erase(&caller).await?;
+        Ok(Response::new(DeleteUserResponse {}))
+    }
+
     async fn get_jwks(
         &self,
         _: Request<GetJwksRequest>,
     ) -> Result<Response<GetJwksResponse>, Status> {
-        let keys = self.keys.jwks().to_vec();
+        let keys = self.keys.current().jwks().to_vec();
         Ok(Response::new(GetJwksResponse { keys }))
     }
 }

@@ -4,23 +4,29 @@
 //! rules) → the stores and profile-service, and back; an error becomes a
 //! status in `error`.
 
+pub mod account;
 mod auth;
 pub mod challenges;
 pub mod code;
 pub mod config;
 mod error;
 mod grpc;
+pub mod key_ring;
 pub mod mac;
 pub mod phone;
 mod profiles;
+pub mod refresh_token;
+pub mod sessions;
 pub mod signing_keys;
 pub mod sms;
 pub mod tokens;
+mod upkeep;
 pub mod users;
 
 use std::sync::Arc;
 
 use kit::{
+    access_token::AccessTokenVerifier,
     client::{self as peer, Outgoing},
     clock::SystemClock,
     grpc::GrpcServer,
@@ -33,9 +39,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use account::Account;
 use auth::Auth;
 use challenges::Challenges;
+use mac::Hasher;
 use profiles::Profiles;
+use sessions::Sessions;
 use sms::SmsConfig;
 use tokens::Tokens;
 use users::Users;
@@ -70,6 +79,18 @@ pub async fn serve(
         ServiceTokenSigner::new(&config.service_key, NAME, "profile-service", clock.clone());
     let profiles = Profiles::new(peer::channel(&config.profile_url, Outgoing::signed(signer)));
     let keys = Arc::new(config.signing_keys);
+    let hasher = Arc::new(Hasher::new(&config.code_pepper));
+    let verifier = AccessTokenVerifier::new(
+        keys.clone(),
+        &config.token_rules.issuer,
+        &config.token_rules.audience,
+        clock.clone(),
+    );
+    let tokens = Arc::new(Tokens::new(
+        keys.clone(),
+        config.token_rules,
+        random.clone(),
+    ));
     let dependencies: [(&str, Arc<dyn Dependency>); 2] = [
         ("database", users.database()),
         (
@@ -77,23 +98,40 @@ pub async fn serve(
             Arc::new(challenges::Ping(challenge_store.clone())),
         ),
     ];
+    let account = Arc::new(Account {
+        sessions: Sessions::new(users.database()),
+        users: users.clone(),
+        profiles: profiles.clone(),
+        tokens: tokens.clone(),
+        hasher: hasher.clone(),
+        rules: config.session_rules,
+        clock: clock.clone(),
+        random: random.clone(),
+    });
     let auth = Auth {
         challenges: Challenges::new(
             challenge_store,
-            &config.code_pepper,
+            hasher.clone(),
             config.challenge_rules,
             random.clone(),
         ),
         users,
         profiles,
         sms: config.sms.sender(random.clone()),
-        tokens: Tokens::new(keys.clone(), config.token_rules, random.clone()),
+        tokens,
+        hasher,
         phone_check: config.phone_check,
         clock: clock.clone(),
         random: random.clone(),
     };
+    let upkeep = upkeep::keep_up(account.clone(), random.clone(), stop.clone());
+    tokio::spawn(upkeep);
+    let (watched, until) = (keys.clone(), stop.clone());
+    tokio::spawn(async move { watched.watch(until).await });
     let service = grpc::AuthGrpc {
         auth,
+        account,
+        verifier,
         keys,
         gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock),
         trusted_proxies: config.trusted_proxies,

@@ -2,14 +2,15 @@
 
 use kit::client::{ServiceChannel, call};
 use proto::profile::v1::{
-    CreateProfileRequest, provisioning_service_client::ProvisioningServiceClient,
+    CreateProfileRequest, DeleteProfileRequest,
+    provisioning_service_client::ProvisioningServiceClient,
 };
 use tonic::Status;
 use uuid::Uuid;
 
 use crate::phone::PhoneNumber;
 
-/// Makes profiles in profile-service.
+/// Makes and erases profiles in profile-service.
 #[derive(Clone)]
 pub(crate) struct Profiles(ProvisioningServiceClient<ServiceChannel>);
 
@@ -32,6 +33,16 @@ impl Profiles {
         };
         let mut client = self.0.clone();
         call("profile-service", client.create_profile(request)).await?;
+        Ok(())
+    }
+
+    /// Erases the user's profile, unless it is gone.
+    pub(crate) async fn delete(&self, user_id: Uuid) -> Result<(), Status> {
+        let request = DeleteProfileRequest {
+            user_id: user_id.to_string(),
+        };
+        let mut client = self.0.clone();
+        call("profile-service", client.delete_profile(request)).await?;
         Ok(())
     }
 }

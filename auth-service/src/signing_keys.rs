@@ -4,7 +4,7 @@
 use std::{fmt, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use proto::auth::v1::Jwk;
 use ring::{
     digest,
@@ -79,6 +79,12 @@ impl SigningKeys {
         // Never empty: `from_pem` refuses that.
         let kid = self.jwks.first().map_or("", |key| &key.kid);
         (kid, &self.signing)
+    }
+
+    /// The public key of this id.
+    pub fn public(&self, kid: &str) -> Option<DecodingKey> {
+        let key = self.jwks.iter().find(|key| key.kid == kid)?;
+        DecodingKey::from_ed_components(&key.x).ok()
     }
 
     /// All public keys, the signing one first.

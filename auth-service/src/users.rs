@@ -23,7 +23,7 @@ pub struct NewSession {
     pub session_id: Uuid,
     /// The challenge that was answered: a second session for it is refused.
     pub challenge_id: String,
-    /// SHA-256 of the refresh token.
+    /// SHA-256 of the first refresh token.
     pub refresh_token_hash: [u8; 32],
     /// The client's User-Agent; empty if it told none.
     pub user_agent: String,
@@ -51,6 +51,19 @@ pub enum FirstSignIn {
     KnownUser,
     /// The challenge was spent by another call: there is no session.
     Spent,
+    /// The user was erased in between: there is no session.
+    Erased,
+}
+
+/// How far a user's erasure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// The user is one.
+    NotBegun,
+    /// Erased here; profile-service does not know yet.
+    ProfileIsLeft,
+    /// Erased in both services.
+    Done,
 }
 
 /// Keeps users and begins their sessions.
@@ -133,6 +146,47 @@ impl Users {
         }
     }
 
+    /// Erases a user here: frees the phone, ends the sessions and forgets where
+    /// they were. Doing it again changes nothing.
+    pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
+        self.0.transaction(&Erase { user_id, now }).await
+    }
+
+    /// What is known of a user's erasure; `None` if there is no such user.
+    pub async fn erasure(&self, user_id: Uuid) -> Result<Option<Erasure>, Error> {
+        const SQL: &str = "\
+            SELECT erased_at IS NOT NULL AS erased, profile_created
+            FROM users WHERE user_id = $1";
+        let rows = self.0.read(SQL, &[user_id.into()]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let (erased, profile): (bool, bool) = (row.get("erased")?, row.get("profile_created")?);
+        Ok(Some(match (erased, profile) {
+            (false, _) => Erasure::NotBegun,
+            (true, true) => Erasure::ProfileIsLeft,
+            (true, false) => Erasure::Done,
+        }))
+    }
+
+    /// Some users whose erasure is not done, the longest waiting first.
+    pub async fn erasures_to_finish(&self, count: i64) -> Result<Vec<Uuid>, Error> {
+        const SQL: &str = "\
+            SELECT user_id FROM users WHERE erased_at IS NOT NULL AND profile_created
+            ORDER BY erased_at LIMIT $1";
+        let rows = self.0.read(SQL, &[count.into()]).await?;
+        rows.iter().map(|row| row.get("user_id")).collect()
+    }
+
+    /// Marks an erased user's profile as gone.
+    pub async fn finish_erasure(&self, user_id: Uuid) -> Result<(), Error> {
+        const SQL: &str = "\
+            UPDATE users SET profile_created = FALSE
+            WHERE user_id = $1 AND erased_at IS NOT NULL";
+        self.0.write(SQL, &[user_id.into()]).await?;
+        Ok(())
+    }
+
     /// Ends a first sign-in, after the profile was made: begins the session
     /// and marks the user as having a profile, both or neither.
     pub async fn complete_first_sign_in(
@@ -156,6 +210,11 @@ impl Work for CompleteFirstSignIn<'_> {
     type Output = FirstSignIn;
 
     async fn run(&self, transaction: &mut Transaction) -> Result<FirstSignIn, Error> {
+        // An erasure in between would leave a session without a user.
+        const LOCK: &str = "\
+            UPDATE users SET created_at = created_at
+            WHERE user_id = $1 AND erased_at IS NULL
+            RETURNING user_id";
         const INSERT: &str = "\
             INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
                                   user_agent, client_address, created_at, last_used_at)
@@ -167,6 +226,10 @@ impl Work for CompleteFirstSignIn<'_> {
             WHERE user_id = $1 AND NOT profile_created
             RETURNING user_id";
         let session = self.session;
+        let locked = transaction.run(LOCK, &[self.user_id.into()]).await?;
+        if locked.is_empty() {
+            return Ok(FirstSignIn::Erased);
+        }
         let begun = transaction
             .run(
                 INSERT,
@@ -190,5 +253,29 @@ impl Work for CompleteFirstSignIn<'_> {
         } else {
             FirstSignIn::NewUser
         })
+    }
+}
+
+struct Erase {
+    user_id: Uuid,
+    now: UnixMillis,
+}
+
+#[async_trait]
+impl Work for Erase {
+    type Output = ();
+
+    async fn run(&self, transaction: &mut Transaction) -> Result<(), Error> {
+        const USER: &str = "\
+            UPDATE users SET phone_number = NULL, erased_at = $2
+            WHERE user_id = $1 AND erased_at IS NULL";
+        const SESSIONS: &str = "\
+            UPDATE sessions
+            SET ended_at = COALESCE(ended_at, $2), user_agent = '', client_address = ''
+            WHERE user_id = $1";
+        let values = [self.user_id.into(), self.now.0.into()];
+        transaction.run(USER, &values).await?;
+        transaction.run(SESSIONS, &values).await?;
+        Ok(())
     }
 }

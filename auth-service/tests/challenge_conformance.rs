@@ -6,10 +6,12 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use auth_service::{
     challenges::{
-        BareCodes, Carrier, ChallengeId, ChallengeRules, ChallengeStoreUrl, Challenges, Started,
-        open, store::ChallengeStore,
+        BareCodes, Carrier, ChallengeId, ChallengeRules, ChallengeStoreUrl, Challenges, Refused,
+        Started, open,
+        store::{ChallengeStore, PhoneLimits},
     },
     code::Code,
+    mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
 };
 use kit::{
@@ -22,6 +24,8 @@ use testkit::PrivateRedis;
 const LIFETIME: Duration = Duration::from_secs(120);
 const DELIVERY: Duration = Duration::from_millis(1500);
 const SHORT_IN_A_ROW: u32 = 3;
+const FAILURES: u32 = 30;
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Stamps the suite on every store.
 macro_rules! suite {
@@ -53,6 +57,12 @@ suite![
     parallel_tries_are_all_counted,
     an_unknown_id_is_no_challenge,
     bare_codes_can_be_turned_off,
+    starts_of_a_phone_are_limited,
+    starts_of_a_phone_at_an_address_are_limited,
+    starts_at_an_address_are_limited_and_cost_the_phone_nothing,
+    a_gap_between_two_starts_is_kept,
+    parallel_starts_keep_the_limit,
+    misses_at_an_address_are_limited,
 ];
 
 /// The rules over one store, of which this test is the only user.
@@ -92,6 +102,28 @@ impl Bench {
             .unwrap()
     }
 
+    /// The same over other limits, in the same store.
+    fn limited(self, change: impl FnOnce(&mut ChallengeRules)) -> Self {
+        let mut rules = usual_rules(BareCodes::On);
+        change(&mut rules);
+        Self {
+            challenges: Arc::new(with_rules(self.store.clone(), &self.pepper, rules)),
+            ..self
+        }
+    }
+
+    /// Starts a challenge, or tells for how long none can be.
+    async fn try_start(&self, phone: &str, client: &str) -> Result<Started, Duration> {
+        let now = self.clock.now();
+        self.challenges
+            .start(&number(phone), None, ip(client), DELIVERY, now)
+            .await
+            .map_err(|refused| match refused {
+                Refused::TooMany { retry_after } => retry_after,
+                Refused::Unavailable(error) => panic!("{error}"),
+            })
+    }
+
     async fn takes(&self, carrier: Carrier, code: &Code, client: &str) -> bool {
         self.challenges
             .answer(carrier, code, ip(client), self.clock.now())
@@ -116,14 +148,33 @@ impl Bench {
     }
 }
 
-fn rules(store: Arc<dyn ChallengeStore>, pepper: &SecretKey, bare_codes: BareCodes) -> Challenges {
-    let rules = ChallengeRules {
+fn usual_rules(bare_codes: BareCodes) -> ChallengeRules {
+    ChallengeRules {
         code_length: 4,
         lifetime: LIFETIME,
         short_in_a_row: SHORT_IN_A_ROW,
         bare_codes,
-    };
-    Challenges::new(store, pepper, rules, Arc::new(SystemRandom::default()))
+        phone_limits: PhoneLimits {
+            per_phone: 2_000,
+            per_phone_and_address: 1_000,
+            gap: Duration::ZERO,
+        },
+        starts_per_client: 100_000,
+        failures_per_client: FAILURES,
+    }
+}
+
+fn rules(store: Arc<dyn ChallengeStore>, pepper: &SecretKey, bare_codes: BareCodes) -> Challenges {
+    with_rules(store, pepper, usual_rules(bare_codes))
+}
+
+fn with_rules(
+    store: Arc<dyn ChallengeStore>,
+    pepper: &SecretKey,
+    rules: ChallengeRules,
+) -> Challenges {
+    let hasher = Arc::new(Hasher::new(pepper));
+    Challenges::new(store, hasher, rules, Arc::new(SystemRandom::default()))
 }
 
 fn number(text: &str) -> PhoneNumber {
@@ -449,6 +500,113 @@ async fn bare_codes_can_be_turned_off(bench: Bench) {
     );
 }
 
+async fn starts_of_a_phone_are_limited(bench: Bench) {
+    let bench = bench.limited(|rules| rules.phone_limits.per_phone = 4);
+    for client in [HOME, AWAY, "203.0.113.1", "203.0.113.2"] {
+        bench.start(ANNA, client).await;
+        bench.clock.advance(Duration::from_secs(60));
+    }
+    // The hour began with the first.
+    let wait = bench.try_start(ANNA, HOME).await.unwrap_err();
+    assert_eq!(wait, HOUR.saturating_sub(Duration::from_secs(240)));
+    bench.start(BORIS, HOME).await;
+    bench
+        .clock
+        .advance(wait.saturating_sub(Duration::from_millis(1)));
+    let wait = bench.try_start(ANNA, HOME).await.unwrap_err();
+    assert_eq!(wait, Duration::from_millis(1));
+    bench.clock.advance(wait);
+    bench.start(ANNA, HOME).await;
+}
+
+async fn starts_of_a_phone_at_an_address_are_limited(bench: Bench) {
+    let bench = bench.limited(|rules| rules.phone_limits.per_phone_and_address = 2);
+    bench.start(ANNA, HOME).await;
+    bench.start(ANNA, HOME).await;
+    assert_eq!(bench.try_start(ANNA, HOME).await.unwrap_err(), HOUR);
+    bench.start(ANNA, AWAY).await;
+    bench.start(BORIS, HOME).await;
+}
+
+async fn starts_at_an_address_are_limited_and_cost_the_phone_nothing(bench: Bench) {
+    let bench = bench.limited(|rules| {
+        rules.starts_per_client = 2;
+        rules.phone_limits.per_phone = 3;
+    });
+    bench.start(BORIS, HOME).await;
+    bench.start(BORIS, HOME).await;
+    for _ in 0..20 {
+        assert_eq!(bench.try_start(ANNA, HOME).await.unwrap_err(), HOUR);
+    }
+    // Neither her hour nor her short codes are used up by that.
+    let started = bench.start(ANNA, AWAY).await;
+    assert_eq!(started.code.digits().len(), 4);
+    bench.start(ANNA, "203.0.113.1").await;
+    bench.start(ANNA, "203.0.113.2").await;
+    assert!(bench.try_start(ANNA, "203.0.113.3").await.is_err());
+}
+
+async fn a_gap_between_two_starts_is_kept(bench: Bench) {
+    let gap = Duration::from_secs(30);
+    let bench = bench.limited(|rules| rules.phone_limits.gap = gap);
+    bench.start(ANNA, HOME).await;
+    assert_eq!(bench.try_start(ANNA, HOME).await.unwrap_err(), gap);
+    bench.start(ANNA, AWAY).await;
+    bench.clock.advance(gap);
+    bench.start(ANNA, HOME).await;
+}
+
+async fn parallel_starts_keep_the_limit(bench: Bench) {
+    let bench = bench.limited(|rules| rules.phone_limits.per_phone = 5);
+    let bench = Arc::new(bench);
+    let starts: Vec<_> = (0..30)
+        .map(|each| {
+            let bench = bench.clone();
+            let client = format!("203.0.113.{each}");
+            tokio::spawn(async move { bench.try_start(ANNA, &client).await.is_ok() })
+        })
+        .collect();
+    let mut started = 0;
+    for start in starts {
+        started += usize::from(start.await.unwrap());
+    }
+    assert_eq!(started, 5);
+}
+
+async fn misses_at_an_address_are_limited(bench: Bench) {
+    let wrong = Code::parse("9999999999").unwrap();
+    let answer = async |client: &str, code: &Code| {
+        let now = bench.clock.now();
+        bench
+            .challenges
+            .answer(Carrier::Bare, code, ip(client), now)
+            .await
+    };
+    for _ in 0..FAILURES {
+        assert!(matches!(answer(HOME, &wrong).await, Ok(None)));
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    let started = bench.start(ANNA, HOME).await;
+    for code in [&wrong, &started.code] {
+        let Err(Refused::TooMany { retry_after }) = answer(HOME, code).await else {
+            panic!("not refused");
+        };
+        assert_eq!(retry_after, Duration::from_secs(600 - u64::from(FAILURES)));
+    }
+    // Elsewhere, and by id, nothing has changed.
+    assert!(matches!(answer(AWAY, &wrong).await, Ok(None)));
+    assert!(
+        bench
+            .takes(Carrier::Id(started.id), &started.code, HOME)
+            .await
+    );
+    bench
+        .clock
+        .advance(Duration::from_secs(600 - u64::from(FAILURES)));
+    let later = bench.start(ANNA, HOME).await;
+    assert!(bench.takes(Carrier::Bare, &later.code, HOME).await);
+}
+
 /// What only Redis can get wrong: its keys.
 #[tokio::test]
 async fn every_redis_key_expires_and_none_holds_a_code() {
@@ -459,7 +617,7 @@ async fn every_redis_key_expires_and_none_holds_a_code() {
     assert!(!bench.takes(Carrier::Id(started.id), &wrong, HOME).await);
     assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
     let keys = redis.raw(&["KEYS", "*"]);
-    assert_eq!(keys.lines().count(), 5, "{keys}");
+    assert_eq!(keys.lines().count(), 9, "{keys}");
     for key in keys.lines() {
         let life: i64 = redis.raw(&["PTTL", key]).trim().parse().unwrap();
         assert!(life > 0, "{key} never expires");

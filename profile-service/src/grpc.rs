@@ -3,8 +3,9 @@
 use kit::{access_token::AccessTokenVerifier, service_token::ServiceTokenVerifier};
 use proto::profile::v1::{
     ActivateInviteRequest, ActivateInviteResponse, CreateProfileRequest, CreateProfileResponse,
-    GetProfileRequest, GetProfileResponse, ListFollowersRequest, ListFollowersResponse,
-    profile_service_server::ProfileService, provisioning_service_server::ProvisioningService,
+    DeleteProfileRequest, DeleteProfileResponse, GetProfileRequest, GetProfileResponse,
+    ListFollowersRequest, ListFollowersResponse, profile_service_server::ProfileService,
+    provisioning_service_server::ProvisioningService,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -103,10 +104,7 @@ impl ProvisioningService for ProfileGrpc {
     ) -> Result<Response<CreateProfileResponse>, Status> {
         self.services.require(request.metadata())?;
         let message = request.into_inner();
-        let user_id = Uuid::parse_str(&message.user_id).map_err(|_| Error::FieldInvalid {
-            field: "user_id",
-            problem: "is no UUID",
-        })?;
+        let user_id = user_id(&message.user_id)?;
         if !is_e164(&message.phone_number) {
             return Err(Error::FieldInvalid {
                 field: "phone_number",
@@ -121,6 +119,23 @@ impl ProvisioningService for ProfileGrpc {
             .await?;
         Ok(Response::new(CreateProfileResponse { created }))
     }
+
+    async fn delete_profile(
+        &self,
+        request: Request<DeleteProfileRequest>,
+    ) -> Result<Response<DeleteProfileResponse>, Status> {
+        self.services.require(request.metadata())?;
+        let user_id = user_id(&request.get_ref().user_id)?;
+        self.profiles.erase(user_id).await?;
+        Ok(Response::new(DeleteProfileResponse {}))
+    }
+}
+
+fn user_id(text: &str) -> Result<Uuid, Error> {
+    Uuid::parse_str(text).map_err(|_| Error::FieldInvalid {
+        field: "user_id",
+        problem: "is no UUID",
+    })
 }
 
 /// Whether it has the form of E.164. auth-service has checked the number; this

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     invite_code::InviteCode,
     page_token::Position,
-    store::{Created, Follower, NewProfile, Profile, ProfileStore},
+    store::{Created, Erased, Follower, NewProfile, Profile, ProfileStore},
 };
 
 /// How many codes are drawn for one profile. With 10⁹ users one in 57 is taken:
@@ -52,6 +52,19 @@ impl Profiles {
                 Created::New => return Ok(true),
                 Created::Known => return Ok(false),
                 Created::CodeTaken => {}
+            }
+        }
+        Err(Error::NoFreeCode)
+    }
+
+    /// Erases a user's profile, unless it is gone.
+    pub(crate) async fn erase(&self, user_id: Uuid) -> Result<(), Error> {
+        for _ in 0..DRAWS {
+            let code = InviteCode::draw(&*self.random);
+            let now = self.clock.now();
+            if self.store.erase(user_id, &code, now).await? == Erased::Done {
+                tracing::info!(%user_id, "profile erased");
+                return Ok(());
             }
         }
         Err(Error::NoFreeCode)

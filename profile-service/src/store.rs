@@ -61,6 +61,16 @@ pub enum Created {
     CodeTaken,
 }
 
+/// What came of erasing a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// It is a tombstone now, or was one.
+    Done,
+    /// There was none, and somebody has the tombstone's invite code: draw
+    /// another one.
+    CodeTaken,
+}
+
 /// Keeps profiles.
 #[derive(Clone)]
 pub struct ProfileStore(Arc<Database>);
@@ -92,7 +102,8 @@ impl ProfileStore {
             SELECT $1, $2, $3, $4, inviter.user_id, inviter.invite_code,
                    CASE WHEN inviter.user_id IS NULL THEN NULL ELSE $4 END
             FROM (SELECT 1) AS one
-            LEFT JOIN profiles AS inviter ON inviter.invite_code = $5
+            LEFT JOIN profiles AS inviter
+                ON inviter.invite_code = $5 AND inviter.erased_at IS NULL
             WHERE TRUE
             ON CONFLICT (user_id) DO NOTHING
             RETURNING user_id";
@@ -124,7 +135,7 @@ impl ProfileStore {
             SELECT phone_number, invite_code, invited_by, at, user_id FROM (
                 SELECT 0 AS part, phone_number, invite_code, invited_by,
                        created_at AS at, user_id
-                FROM profiles WHERE user_id = $1
+                FROM profiles WHERE user_id = $1 AND erased_at IS NULL
                 UNION ALL
                 SELECT part, phone_number, invite_code, invited_by, at, user_id FROM (
                     SELECT 1 AS part, phone_number, NULL AS invite_code, NULL AS invited_by,
@@ -172,7 +183,8 @@ impl ProfileStore {
 
     /// Whose invite code this is.
     pub async fn owner(&self, code: &InviteCode) -> Result<Option<Uuid>, Error> {
-        const SQL: &str = "SELECT user_id FROM profiles WHERE invite_code = $1";
+        const SQL: &str = "\
+            SELECT user_id FROM profiles WHERE invite_code = $1 AND erased_at IS NULL";
         let rows = self.0.read(SQL, &[code.as_str().into()]).await?;
         rows.first().map(|row| row.get("user_id")).transpose()
     }
@@ -187,7 +199,7 @@ impl ProfileStore {
     ) -> Result<bool, Error> {
         const SQL: &str = "\
             UPDATE profiles SET inviter_id = $2, invited_by = $3, invited_at = $4
-            WHERE user_id = $1 AND invited_by IS NULL
+            WHERE user_id = $1 AND invited_by IS NULL AND erased_at IS NULL
             RETURNING user_id";
         let values = [
             user_id.into(),
@@ -198,9 +210,34 @@ impl ProfileStore {
         Ok(!self.0.write(SQL, &values).await?.is_empty())
     }
 
+    /// Erases a user's profile: what is left is a tombstone of id and invite
+    /// code, made with `invite_code` if there was no profile. The user's own
+    /// followers keep the code that they entered.
+    pub async fn erase(
+        &self,
+        user_id: Uuid,
+        invite_code: &InviteCode,
+        now: UnixMillis,
+    ) -> Result<Erased, Error> {
+        const SQL: &str = "\
+            INSERT INTO profiles (user_id, phone_number, invite_code, created_at, erased_at)
+            VALUES ($1, '', $2, $3, $3)
+            ON CONFLICT (user_id) DO UPDATE
+            SET phone_number = '', inviter_id = NULL, invited_by = NULL, invited_at = NULL,
+                erased_at = COALESCE(profiles.erased_at, $3)
+            RETURNING user_id";
+        let values = [user_id.into(), invite_code.as_str().into(), now.0.into()];
+        match self.0.write(SQL, &values).await {
+            Ok(_) => Ok(Erased::Done),
+            Err(Error::UniqueViolation) => Ok(Erased::CodeTaken),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the user has a profile.
     pub async fn exists(&self, user_id: Uuid) -> Result<bool, Error> {
-        const SQL: &str = "SELECT user_id FROM profiles WHERE user_id = $1";
+        const SQL: &str = "\
+            SELECT user_id FROM profiles WHERE user_id = $1 AND erased_at IS NULL";
         Ok(!self.0.read(SQL, &[user_id.into()]).await?.is_empty())
     }
 }

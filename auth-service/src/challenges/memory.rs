@@ -10,9 +10,11 @@ use super::{
     expiring::Expiring,
     id::ChallengeId,
     store::{
-        AddressKey, ChallengeStore, CodeKind, MAX_INDEXED, MAX_TRIES, MISSES_KEPT, Matched,
-        Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT, Unavailable,
+        AddressKey, ChallengeStore, CodeKind, FAILURE_WINDOW, Found, HOUR, MAX_INDEXED, MAX_TRIES,
+        MISSES_KEPT, Matched, Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT,
+        Start, Unavailable,
     },
+    window::Window,
 };
 use crate::mac::Mac;
 
@@ -23,7 +25,8 @@ pub struct MemoryChallenges(Mutex<State>);
 #[derive(Default)]
 struct State {
     challenges: Expiring<ChallengeId, Challenge>,
-    starts: Expiring<Mac, u32>,
+    phones: Expiring<Mac, Phone>,
+    pairs: Expiring<(Mac, Mac), Pair>,
     addresses: Expiring<Mac, Address>,
 }
 
@@ -33,11 +36,28 @@ struct Challenge {
     tries: u32,
 }
 
+/// What is known of a phone number.
+#[derive(Default)]
+struct Phone {
+    /// Starts in a row.
+    starts: u32,
+    hour: Window,
+}
+
+/// What is known of a phone number at an address.
+#[derive(Default)]
+struct Pair {
+    hour: Window,
+    last: Option<UnixMillis>,
+}
+
 /// What is known of a client address.
 #[derive(Default)]
 struct Address {
     codes: Expiring<Mac, Indexed>,
     misses: u32,
+    failures: Window,
+    starts: Window,
 }
 
 struct Indexed {
@@ -56,7 +76,8 @@ impl MemoryChallenges {
 impl State {
     fn purge(&mut self, now: UnixMillis) {
         self.challenges.purge(now);
-        self.starts.purge(now);
+        self.phones.purge(now);
+        self.pairs.purge(now);
         self.addresses.purge(now);
     }
 
@@ -68,17 +89,41 @@ impl State {
     }
 }
 
+impl Address {
+    fn miss(&mut self, now: UnixMillis) {
+        self.misses += 1;
+        self.failures.count(FAILURE_WINDOW, now);
+    }
+}
+
 #[async_trait]
 impl ChallengeStore for MemoryChallenges {
-    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<CodeKind, Unavailable> {
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
         let mut state = self.state();
         state.purge(now);
-        let phone = &new.phone_key.0;
-        let starts = state.starts.get(phone, now).map_or(1, |count| count + 1);
-        state
-            .starts
-            .insert(phone.clone(), starts, now.after(STARTS_KEPT));
-        let (kind, code) = if starts > new.short_in_a_row {
+        let limits = new.limits;
+        let phone_key = &new.phone_key.0;
+        let pair_key = (phone_key.clone(), new.address.0.clone());
+        let phone_hour = state.phones.get(phone_key, now).map(|phone| phone.hour);
+        let refused = phone_hour.and_then(|hour| hour.full_for(limits.per_phone, HOUR, now));
+        let refused = refused.or_else(|| {
+            let pair = state.pairs.get(&pair_key, now)?;
+            let free = pair.last?.after(limits.gap);
+            let gap = (free > now).then(|| now.until(free));
+            let full = pair.hour.full_for(limits.per_phone_and_address, HOUR, now);
+            full.or(gap)
+        });
+        if let Some(retry_after) = refused {
+            return Ok(Start::TooMany { retry_after });
+        }
+        let pair = state.pairs.renewed(&pair_key, now, now.after(HOUR));
+        pair.hour.count(HOUR, now);
+        pair.last = Some(now);
+        let kept = now.after(STARTS_KEPT);
+        let phone = state.phones.renewed(phone_key, now, kept);
+        phone.hour.count(HOUR, now);
+        phone.starts += 1;
+        let (kind, code) = if phone.starts > new.short_in_a_row {
             (CodeKind::Long, &new.long_code)
         } else {
             (CodeKind::Short, &new.short_code)
@@ -94,7 +139,23 @@ impl ChallengeStore for MemoryChallenges {
             tries: 0,
         };
         state.challenges.insert(new.id, challenge, new.expires_at);
-        Ok(kind)
+        Ok(Start::Started(kind))
+    }
+
+    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        state.challenges.remove(&new.id);
+        let phone_key = &new.phone_key.0;
+        if let Some(phone) = state.phones.get_mut(phone_key, UnixMillis(0)) {
+            phone.hour.uncount();
+            phone.starts = phone.starts.saturating_sub(1);
+        }
+        let pair_key = (phone_key.clone(), new.address.0.clone());
+        if let Some(pair) = state.pairs.get_mut(&pair_key, UnixMillis(0)) {
+            pair.hour.uncount();
+            pair.last = None;
+        }
+        Ok(())
     }
 
     async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
@@ -132,7 +193,9 @@ impl ChallengeStore for MemoryChallenges {
     async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable> {
         let mut state = self.state();
         state.challenges.remove(&id);
-        state.starts.remove(&phone.0);
+        if let Some(phone) = state.phones.get_mut(&phone.0, UnixMillis(0)) {
+            phone.starts = 0;
+        }
         Ok(())
     }
 
@@ -143,6 +206,12 @@ impl ChallengeStore for MemoryChallenges {
     ) -> Result<Reserved, Unavailable> {
         let mut state = self.state();
         let address = state.address(reservation.address, now);
+        if let Some(most) = reservation.counted {
+            if let Some(retry_after) = address.starts.full_for(most, HOUR, now) {
+                return Ok(Reserved::TooMany { retry_after });
+            }
+            address.starts.count(HOUR, now);
+        }
         address.codes.purge(now);
         if address.codes.len() >= MAX_INDEXED as usize {
             return Ok(Reserved::Full);
@@ -164,21 +233,28 @@ impl ChallengeStore for MemoryChallenges {
         &self,
         address: &AddressKey,
         code: &Mac,
+        most_failures: u32,
         now: UnixMillis,
-    ) -> Result<Option<ChallengeId>, Unavailable> {
+    ) -> Result<Found, Unavailable> {
         let mut state = self.state();
         let address = state.address(address, now);
+        let full = address
+            .failures
+            .full_for(most_failures, FAILURE_WINDOW, now);
+        if let Some(retry_after) = full {
+            return Ok(Found::TooMany { retry_after });
+        }
         if let Some(indexed) = address.codes.get(code, now)
             && address.misses - indexed.misses_before < MAX_TRIES
         {
-            return Ok(Some(indexed.id));
+            return Ok(Found::Challenge(indexed.id));
         }
-        address.misses += 1;
-        Ok(None)
+        address.miss(now);
+        Ok(Found::Nothing)
     }
 
     async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
-        self.state().address(address, now).misses += 1;
+        self.state().address(address, now).miss(now);
         Ok(())
     }
 

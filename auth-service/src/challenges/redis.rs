@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use ::redis::{
     AsyncCommands as _, Client, ConnectionInfo, FromRedisValue, RedisError, Script,
-    ScriptInvocation,
+    ScriptInvocation, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
+    from_redis_value,
 };
 use async_trait::async_trait;
 use kit::clock::{UnixMillis, millis};
@@ -17,8 +18,9 @@ use kit::clock::{UnixMillis, millis};
 use super::{
     id::ChallengeId,
     store::{
-        AddressKey, ChallengeStore, CodeKind, MAX_INDEXED, MAX_TRIES, MISSES_KEPT, Matched,
-        Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT, Unavailable,
+        AddressKey, ChallengeStore, CodeKind, FAILURE_WINDOW, Found, HOUR, MAX_INDEXED, MAX_TRIES,
+        MISSES_KEPT, Matched, Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT,
+        Start, Unavailable,
     },
 };
 use crate::{mac::Mac, phone::PhoneNumber};
@@ -42,6 +44,7 @@ pub struct RedisChallenges {
 
 struct Scripts {
     start: Script,
+    withdraw: Script,
     replace_code: Script,
     compare: Script,
     reserve: Script,
@@ -66,6 +69,7 @@ impl RedisChallenges {
             connection: ConnectionManager::new_lazy_with_config(client, config)?,
             scripts: Scripts {
                 start: Script::new(include_str!("start.lua")),
+                withdraw: Script::new(include_str!("withdraw.lua")),
                 replace_code: Script::new(include_str!("replace_code.lua")),
                 compare: Script::new(include_str!("compare.lua")),
                 reserve: Script::new(include_str!("reserve.lua")),
@@ -84,6 +88,26 @@ impl RedisChallenges {
     }
 }
 
+impl RedisChallenges {
+    /// The script that finds or counts, but for the code's key.
+    fn find_script(
+        &self,
+        address: &AddressKey,
+        most_failures: u32,
+        now: UnixMillis,
+    ) -> ScriptInvocation<'_> {
+        let mut script = self.scripts.find.key(address_key(address, "misses"));
+        script
+            .key(address_key(address, "failures"))
+            .arg(now.0)
+            .arg(MAX_TRIES)
+            .arg(millis(MISSES_KEPT))
+            .arg(most_failures)
+            .arg(millis(FAILURE_WINDOW));
+        script
+    }
+}
+
 impl From<RedisError> for Unavailable {
     fn from(error: RedisError) -> Self {
         // The kind and the detail of the server's answer; never an argument.
@@ -97,6 +121,24 @@ fn challenge_key(id: ChallengeId) -> String {
 
 fn starts_key(id: ChallengeId, phone: &PhoneKey) -> String {
     format!("customauth:{{p{}}}:starts:{}", id.slot(), phone.0.as_str())
+}
+
+fn hour_key(id: ChallengeId, phone: &PhoneKey) -> String {
+    format!("customauth:{{p{}}}:hour:{}", id.slot(), phone.0.as_str())
+}
+
+fn pair_key(id: ChallengeId, phone: &PhoneKey, address: &AddressKey) -> String {
+    format!("{}:{}", hour_key(id, phone), address.0.as_str())
+}
+
+/// The keys of a start, in the order of its scripts.
+fn start_keys(new: &NewChallenge) -> [String; 4] {
+    [
+        challenge_key(new.id),
+        starts_key(new.id, &new.phone_key),
+        hour_key(new.id, &new.phone_key),
+        pair_key(new.id, &new.phone_key, &new.address),
+    ]
 }
 
 fn address_key(address: &AddressKey, what: &str) -> String {
@@ -113,10 +155,12 @@ fn physical_life(now: UnixMillis, expires_at: UnixMillis) -> i64 {
 
 #[async_trait]
 impl ChallengeStore for RedisChallenges {
-    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<CodeKind, Unavailable> {
-        let mut script = self.scripts.start.key(challenge_key(new.id));
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
+        let mut script = self.scripts.start.prepare_invoke();
+        for key in start_keys(new) {
+            script.key(key);
+        }
         script
-            .key(starts_key(new.id, &new.phone_key))
             .arg(now.0)
             .arg(new.expires_at.0)
             .arg(physical_life(now, new.expires_at))
@@ -126,13 +170,26 @@ impl ChallengeStore for RedisChallenges {
             .arg(new.long_code.as_str())
             .arg(new.phone.as_str())
             .arg(new.invited_by.as_deref().unwrap_or_default())
-            .arg(new.address.0.as_str());
-        let long: bool = self.run(&script).await?;
-        Ok(if long {
-            CodeKind::Long
-        } else {
-            CodeKind::Short
+            .arg(new.address.0.as_str())
+            .arg(millis(HOUR))
+            .arg(new.limits.per_phone)
+            .arg(new.limits.per_phone_and_address)
+            .arg(millis(new.limits.gap));
+        Ok(match self.run(&script).await? {
+            (0, _) => Start::Started(CodeKind::Short),
+            (1, _) => Start::Started(CodeKind::Long),
+            (_, wait) => Start::TooMany {
+                retry_after: Duration::from_millis(wait),
+            },
         })
+    }
+
+    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable> {
+        let mut script = self.scripts.withdraw.prepare_invoke();
+        for key in start_keys(new) {
+            script.key(key);
+        }
+        self.run(&script).await
     }
 
     async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
@@ -177,22 +234,30 @@ impl ChallengeStore for RedisChallenges {
     ) -> Result<Reserved, Unavailable> {
         let address = reservation.address;
         let mut script = self.scripts.reserve.key(address_key(address, "live"));
-        script.key(address_key(address, "misses"));
+        script
+            .key(address_key(address, "misses"))
+            .key(address_key(address, "starts"));
         for code in reservation.codes {
             script.key(code_key(address, code));
         }
+        let most = reservation.counted.map(|most| most.to_string());
         script
             .arg(now.0)
             .arg(reservation.expires_at.0)
             .arg(physical_life(now, reservation.expires_at))
             .arg(millis(MISSES_KEPT))
             .arg(MAX_INDEXED)
-            .arg(reservation.id.to_string());
-        let number: isize = self.run(&script).await?;
-        Ok(match usize::try_from(number) {
-            Err(_) => Reserved::Full,
-            Ok(0) => Reserved::AllTaken,
-            Ok(number) => Reserved::Code(number - 1),
+            .arg(reservation.id.to_string())
+            .arg(millis(HOUR))
+            .arg(most.unwrap_or_default());
+        let (number, wait): (isize, u64) = self.run(&script).await?;
+        Ok(match number {
+            -2 => Reserved::TooMany {
+                retry_after: Duration::from_millis(wait),
+            },
+            -1 => Reserved::Full,
+            0 => Reserved::AllTaken,
+            number => Reserved::Code(number.unsigned_abs() - 1),
         })
     }
 
@@ -200,28 +265,25 @@ impl ChallengeStore for RedisChallenges {
         &self,
         address: &AddressKey,
         code: &Mac,
+        most_failures: u32,
         now: UnixMillis,
-    ) -> Result<Option<ChallengeId>, Unavailable> {
-        let mut script = self.scripts.find.key(address_key(address, "misses"));
-        script
-            .key(code_key(address, code))
-            .arg(now.0)
-            .arg(MAX_TRIES)
-            .arg(millis(MISSES_KEPT));
-        let id: Option<String> = self.run(&script).await?;
-        Ok(id.and_then(|id| ChallengeId::parse(&id)))
+    ) -> Result<Found, Unavailable> {
+        let mut script = self.find_script(address, most_failures, now);
+        script.key(code_key(address, code));
+        Ok(match self.run(&script).await? {
+            Value::Int(wait) => Found::TooMany {
+                retry_after: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
+            },
+            found => {
+                ChallengeId::parse(&from_redis_value::<String>(found).map_err(RedisError::from)?)
+                    .map_or(Found::Nothing, Found::Challenge)
+            }
+        })
     }
 
-    async fn count_miss(&self, address: &AddressKey, _: UnixMillis) -> Result<(), Unavailable> {
-        let key = address_key(address, "misses");
-        let mut connection = self.connection.clone();
-        let () = ::redis::pipe()
-            .atomic()
-            .incr(&key, 1)
-            .pexpire(&key, millis(MISSES_KEPT))
-            .query_async(&mut connection)
-            .await?;
-        Ok(())
+    async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
+        let script = self.find_script(address, 0, now);
+        self.run(&script).await
     }
 
     async fn release(

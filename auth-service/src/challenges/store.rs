@@ -24,6 +24,11 @@ pub const STARTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// start there: longer than any challenge lives.
 pub const MISSES_KEPT: Duration = Duration::from_secs(2 * 3600);
 
+/// The time in which starts are limited.
+pub const HOUR: Duration = Duration::from_secs(3600);
+/// The time in which missed look-ups of an address are limited.
+pub const FAILURE_WINDOW: Duration = Duration::from_secs(600);
+
 /// The store cannot be used now.
 #[derive(Debug, thiserror::Error)]
 #[error("the challenge store cannot be used: {0}")]
@@ -58,6 +63,32 @@ pub struct NewChallenge {
     pub short_in_a_row: u32,
     /// When it stops being answered.
     pub expires_at: UnixMillis,
+    /// How many starts are allowed.
+    pub limits: PhoneLimits,
+}
+
+/// How many challenges may be started for a phone number in an hour, counted
+/// from the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhoneLimits {
+    /// From everywhere.
+    pub per_phone: u32,
+    /// From one address.
+    pub per_phone_and_address: u32,
+    /// The least time between two from one address.
+    pub gap: Duration,
+}
+
+/// What came of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It is started, with this one of its two codes.
+    Started(CodeKind),
+    /// A limit is used up; nothing was counted.
+    TooMany {
+        /// When there is room again.
+        retry_after: Duration,
+    },
 }
 
 /// Which of its two codes a challenge got.
@@ -78,6 +109,9 @@ pub struct Reservation<'a> {
     pub id: ChallengeId,
     /// Hashed codes; the first that no live challenge there has is taken.
     pub codes: &'a [Mac],
+    /// How many challenges may be started there in an hour, counted from the
+    /// first of them. `None` for a challenge that is counted already.
+    pub counted: Option<u32>,
     /// Until when.
     pub expires_at: UnixMillis,
 }
@@ -91,6 +125,25 @@ pub enum Reserved {
     AllTaken,
     /// The index is full: the challenge is reachable only by its name.
     Full,
+    /// The limit there is used up; nothing was counted.
+    TooMany {
+        /// When there is room again.
+        retry_after: Duration,
+    },
+}
+
+/// What came of a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The challenge that has the code.
+    Challenge(ChallengeId),
+    /// None has; the miss is counted.
+    Nothing,
+    /// There were too many misses at the address; nothing was looked up.
+    TooMany {
+        /// When there is room again.
+        retry_after: Duration,
+    },
 }
 
 /// Whether a code that is not the challenge's costs it a try.
@@ -120,7 +173,10 @@ pub struct Matched {
 pub trait ChallengeStore: Send + Sync {
     /// Starts a challenge, and counts the start: which of the two codes it got
     /// depends on how many there were in a row. (Slot of the phone.)
-    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<CodeKind, Unavailable>;
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable>;
+
+    /// Takes a start back: it was refused elsewhere. (Slot of the phone.)
+    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable>;
 
     /// Gives a live challenge another code. (Slot of the phone.)
     async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable>;
@@ -138,7 +194,8 @@ pub trait ChallengeStore: Send + Sync {
     /// Forgets a challenge and its phone's starts. (Slot of the phone.)
     async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable>;
 
-    /// Makes a challenge findable by its code. (Slot of the address.)
+    /// Counts a start at the address and makes its challenge findable by its
+    /// code. (Slot of the address.)
     async fn reserve(
         &self,
         reservation: &Reservation<'_>,
@@ -147,13 +204,15 @@ pub trait ChallengeStore: Send + Sync {
 
     /// Finds a challenge by its code; a look-up that finds nothing counts as a
     /// miss for every challenge that lives there, at a cost that does not grow
-    /// with their number. (Slot of the address.)
+    /// with their number. After `most_failures` misses in ten minutes nothing
+    /// is looked up any more. (Slot of the address.)
     async fn find(
         &self,
         address: &AddressKey,
         code: &Mac,
+        most_failures: u32,
         now: UnixMillis,
-    ) -> Result<Option<ChallengeId>, Unavailable>;
+    ) -> Result<Found, Unavailable>;
 
     /// Counts a miss there. (Slot of the address.)
     async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable>;
