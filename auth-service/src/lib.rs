@@ -33,10 +33,10 @@ use kit::{
     health::{Dependency, Health},
     random::SystemRandom,
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
+    stop::Stop,
 };
 use proto::auth::v1::auth_service_server::AuthServiceServer;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use account::Account;
@@ -60,11 +60,7 @@ const SERVICES: &[&str] = &["auth.v1.AuthService"];
 ///
 /// # Errors
 /// When a SQLite file cannot be opened.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
     if matches!(config.sms, SmsConfig::Simulated(_)) {
         tracing::warn!(
             "AUTH_SMS=simulated: no code is sent and every answer shows it, \
@@ -73,7 +69,7 @@ pub async fn serve(
     }
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
-    let users = Users::open(&config.database_url, stop.clone()).await?;
+    let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let challenge_store = challenges::open(&config.challenge_store_url)?;
     let signer =
         ServiceTokenSigner::new(&config.service_key, NAME, "profile-service", clock.clone());
@@ -124,9 +120,9 @@ pub async fn serve(
         clock: clock.clone(),
         random: random.clone(),
     };
-    let upkeep = upkeep::keep_up(account.clone(), random.clone(), stop.clone());
+    let upkeep = upkeep::keep_up(account.clone(), random.clone(), stop.ending.clone());
     tokio::spawn(upkeep);
-    let (watched, until) = (keys.clone(), stop.clone());
+    let (watched, until) = (keys.clone(), stop.ending.clone());
     tokio::spawn(async move { watched.watch(until).await });
     let service = grpc::AuthGrpc {
         auth,
@@ -140,7 +136,7 @@ pub async fn serve(
     let server = GrpcServer {
         listener,
         services: SERVICES,
-        health: Health::new(SERVICES, dependencies, stop.clone()),
+        health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
         stop,

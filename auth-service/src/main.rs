@@ -19,5 +19,5 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     println!("auth-service listens on {}", listener.local_addr()?);
-    auth_service::serve(config, listener, stop).await
+    auth_service::serve(config, listener, stop.into()).await
 }

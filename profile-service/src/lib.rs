@@ -23,13 +23,13 @@ use kit::{
     jwks::JwksCache,
     random::SystemRandom,
     service_token::ServiceTokenVerifier,
+    stop::Stop,
 };
 use proto::profile::v1::{
     profile_service_server::ProfileServiceServer,
     provisioning_service_server::ProvisioningServiceServer,
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use keys::AuthServiceKeys;
@@ -50,18 +50,14 @@ const SERVICES: &[&str] = &[
 ///
 /// # Errors
 /// When a SQLite file cannot be opened.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
-    let store = ProfileStore::open(&config.database_url, stop.clone()).await?;
+    let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
     let source = AuthServiceKeys::new(peer::channel(&config.auth_url, Outgoing::default()));
     let keys = Arc::new(JwksCache::new(Arc::new(source)));
     let fresh = keys.clone();
-    let until = stop.clone();
+    let until = stop.ending.clone();
     tokio::spawn(async move { fresh.keep_fresh(until).await });
     let dependencies: [(&str, Arc<dyn Dependency>); 1] = [("database", store.database())];
     let service = Arc::new(grpc::ProfileGrpc {
@@ -78,7 +74,7 @@ pub async fn serve(
     let server = GrpcServer {
         listener,
         services: SERVICES,
-        health: Health::new(SERVICES, dependencies, stop.clone()),
+        health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
         stop,

@@ -20,5 +20,5 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     println!("profile-service listens on {}", listener.local_addr()?);
-    profile_service::serve(config, listener, stop).await
+    profile_service::serve(config, listener, stop.into()).await
 }

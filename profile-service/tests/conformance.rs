@@ -16,7 +16,7 @@ use kit::{
 use profile_service::{
     invite_code::InviteCode,
     page_token::Position,
-    store::{Created, NewProfile, ProfileStore},
+    store::{Created, Erased, NewProfile, ProfileStore},
 };
 use testkit::PrivatePostgres;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,10 @@ suite![
     followers_are_paged_oldest_first,
     a_profile_lists_its_first_followers,
     many_follow_one_at_once,
+    an_erased_profile_is_gone_and_leaves_the_inviters_followers,
+    an_erased_users_followers_keep_the_code_that_they_entered,
+    neither_user_nor_code_comes_back_after_an_erasure,
+    an_erasure_before_the_profile_is_made_keeps_it_from_being_made,
 ];
 
 async fn sqlite(directory: &tempfile::TempDir) -> ProfileStore {
@@ -291,4 +295,62 @@ async fn many_follow_one_at_once(store: ProfileStore) {
     let (_, followers) = store.profile(inviter, 100).await.unwrap().unwrap();
     let found: HashSet<_> = followers.into_iter().map(|one| one.phone_number).collect();
     assert_eq!(found, expected);
+}
+
+async fn an_erased_profile_is_gone_and_leaves_the_inviters_followers(store: ProfileStore) {
+    let inviter = make(&store, "+7701", "aaaaaa").await;
+    let user = make(&store, "+7702", "bbbbbb").await;
+    assert!(enter(&store, user, inviter, "aaaaaa", 1).await);
+    for _ in 0..2 {
+        let erased = store.erase(user, &code("tombst"), at(2)).await.unwrap();
+        assert_eq!(erased, Erased::Done);
+    }
+    assert_eq!(store.profile(user, 10).await.unwrap(), None);
+    assert!(!store.exists(user).await.unwrap());
+    let (_, followers) = store.profile(inviter, 10).await.unwrap().unwrap();
+    assert_eq!(followers, []);
+    assert!(
+        !enter(&store, user, inviter, "aaaaaa", 3).await,
+        "nobody comes back"
+    );
+}
+
+async fn an_erased_users_followers_keep_the_code_that_they_entered(store: ProfileStore) {
+    let inviter = make(&store, "+7701", "aaaaaa").await;
+    let user = make(&store, "+7702", "bbbbbb").await;
+    assert!(enter(&store, user, inviter, "aaaaaa", 1).await);
+    store.erase(inviter, &code("tombst"), at(2)).await.unwrap();
+    let (profile, _) = store.profile(user, 10).await.unwrap().unwrap();
+    assert_eq!(profile.invited_by.as_deref(), Some("aaaaaa"));
+}
+
+async fn neither_user_nor_code_comes_back_after_an_erasure(store: ProfileStore) {
+    let profile = new("+7701", None);
+    store.create(&profile, &code("aaaaaa")).await.unwrap();
+    store
+        .erase(profile.user_id, &code("tombst"), at(1))
+        .await
+        .unwrap();
+    assert_eq!(store.owner(&code("aaaaaa")).await.unwrap(), None);
+    let late = store.create(&profile, &code("cccccc")).await.unwrap();
+    assert_eq!(late, Created::Known);
+    assert!(!store.exists(profile.user_id).await.unwrap());
+    let other = new("+7702", Some("aaaaaa"));
+    let taken = store.create(&other, &code("aaaaaa")).await.unwrap();
+    assert_eq!(taken, Created::CodeTaken);
+    store.create(&other, &code("dddddd")).await.unwrap();
+    let (found, _) = store.profile(other.user_id, 10).await.unwrap().unwrap();
+    assert_eq!(found.invited_by, None);
+}
+
+async fn an_erasure_before_the_profile_is_made_keeps_it_from_being_made(store: ProfileStore) {
+    make(&store, "+7702", "bbbbbb").await;
+    let profile = new("+7701", None);
+    let taken = store.erase(profile.user_id, &code("bbbbbb"), at(1)).await;
+    assert_eq!(taken.unwrap(), Erased::CodeTaken);
+    let erased = store.erase(profile.user_id, &code("tombst"), at(1)).await;
+    assert_eq!(erased.unwrap(), Erased::Done);
+    let late = store.create(&profile, &code("cccccc")).await.unwrap();
+    assert_eq!(late, Created::Known);
+    assert!(!store.exists(profile.user_id).await.unwrap());
 }
