@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
+use kit::stop::Stop;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +68,9 @@ impl Stack {
         self.addresses
     }
 
-    /// Runs until `stop`, then ends: the gateway first, since its requests in
-    /// flight need the two others.
+    /// Runs until `stop`, then ends: nobody takes new connections any more, and
+    /// the gateway's requests in flight, which need the two others, are answered
+    /// before those end.
     ///
     /// # Errors
     /// When a service failed; the others are ended then.
@@ -79,9 +81,13 @@ impl Stack {
             failed = self.auth.ended() => failed.context("auth-service failed"),
             failed = self.profile.ended() => failed.context("profile-service failed"),
         };
+        let mut services = [&mut self.gateway, &mut self.auth, &mut self.profile];
+        for service in &services {
+            service.stop.closing.cancel();
+        }
         let ending = async {
-            for service in [&mut self.gateway, &mut self.auth, &mut self.profile] {
-                service.stop.cancel();
+            for service in &mut services {
+                service.stop.ending.cancel();
                 // What it has to say at the end was said in the log.
                 let _ = service.ended().await;
             }
@@ -95,16 +101,16 @@ impl Stack {
 
 /// A service that runs as a task.
 struct Running {
-    stop: CancellationToken,
+    stop: Stop,
     task: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Running {
-    fn start<F>(serve: impl FnOnce(CancellationToken) -> F) -> Self
+    fn start<F>(serve: impl FnOnce(Stop) -> F) -> Self
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let stop = CancellationToken::new();
+        let stop = Stop::default();
         let task = Some(tokio::spawn(serve(stop.clone())));
         Self { stop, task }
     }
@@ -123,7 +129,7 @@ impl Running {
 impl Drop for Running {
     /// A stack that is dropped without `run_until`, as a failed test does.
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.at_once();
     }
 }
 

@@ -70,6 +70,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
+    let database = users.database();
     let challenge_store = challenges::open(&config.challenge_store_url)?;
     let signer =
         ServiceTokenSigner::new(&config.service_key, NAME, "profile-service", clock.clone());
@@ -141,5 +142,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         random,
         stop,
     };
-    server.serve(routes).await
+    server.serve(routes).await?;
+    database.close().await;
+    Ok(())
 }

@@ -100,6 +100,8 @@ async fn sqlite(path: &Path) -> anyhow::Result<Engine> {
         // An acknowledged commit survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
+        // What was erased is not left in free pages.
+        .pragma("secure_delete", "ON")
         .foreign_keys(true);
     let pool = |connections| {
         SqlitePoolOptions::new()

@@ -89,6 +89,18 @@ impl Database {
         tracing::info!("the database is ready");
     }
 
+    /// Closes all connections, after the statements under way. A SQLite file is
+    /// whole by itself then: its write-ahead log is folded into it.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Postgres(pool) => pool.close().await,
+            Engine::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+        }
+    }
+
     fn engine(&self) -> Result<&Engine, Error> {
         if self.migrated.load(Ordering::Acquire) {
             Ok(&self.engine)

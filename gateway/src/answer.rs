@@ -1,4 +1,4 @@
-//! JSON answers.
+//! JSON answers, and the empty one.
 
 use axum::{
     body::Body,
@@ -39,5 +39,12 @@ pub(crate) fn unstored(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The answer that it is done, 204 without a body.
+pub(crate) fn done() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }

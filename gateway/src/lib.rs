@@ -12,6 +12,7 @@ mod linger;
 mod problem;
 mod readiness;
 mod routes;
+mod security;
 mod services;
 mod texts;
 
@@ -30,9 +31,9 @@ use kit::{
     deadline::{self, WithDeadline},
     listener,
     random::SystemRandom,
+    stop::Stop,
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 
 pub use config::Config;
@@ -44,11 +45,7 @@ use crate::{linger::Lingering, problem::Problem, services::Services};
 ///
 /// # Errors
 /// None so far; the signature is the one that all services have.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
     kit::crypto::install();
     listener::serve(listener, api(&config), stop).await;
     Ok(())
@@ -67,6 +64,7 @@ where
     let services = Services::new(config, Arc::new(SystemClock));
     let random = Arc::new(SystemRandom::default());
     ServiceBuilder::new()
+        .map_response(security::headers(config))
         .map_request(admit)
         .layer_fn(move |inner| WithContext::new(inner, random.clone()))
         .layer(config.cors.layer())

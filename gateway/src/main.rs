@@ -19,5 +19,5 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     println!("gateway listens on http://{}", listener.local_addr()?);
-    gateway::serve(config, listener, stop).await
+    gateway::serve(config, listener, stop.into()).await
 }

@@ -3,9 +3,12 @@
 pub(crate) mod auths;
 pub(crate) mod meta;
 pub(crate) mod personal_area;
+pub(crate) mod sessions;
+pub(crate) mod tokens;
 
 use axum::{Router, extract::Request, routing::MethodRouter};
 use proto::Reason;
+use tonic::metadata::AsciiMetadataValue;
 
 use crate::{problem::Problem, services::Services};
 
@@ -16,6 +19,9 @@ const INVITE_CODE_LIMIT: usize = 64;
 pub(crate) fn router(services: Services) -> Router {
     let paths = [
         ("/api/v1/auths", auths::methods()),
+        (tokens::REFRESH, tokens::refresh_methods()),
+        (sessions::SESSIONS, sessions::methods()),
+        (sessions::SESSION, sessions::session_methods()),
         ("/api/v1/personal-area", personal_area::methods()),
         (personal_area::FOLLOWERS, personal_area::followers_methods()),
         ("/.well-known/jwks.json", meta::jwks_methods()),
@@ -49,6 +55,13 @@ async fn method_not_allowed(request: Request) -> Problem {
         Reason::MethodNotAllowed,
         format!("this path does not take the method {}", request.method()),
     )
+}
+
+/// The call in the user's name: with the token that came with the request.
+fn as_user<T>(user: AsciiMetadataValue, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", user);
+    request
 }
 
 /// The invite code in a body's `invited_by`. An empty one is as absent.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_web::GrpcWebLayer;
@@ -13,7 +12,7 @@ use tower::ServiceBuilder;
 
 use crate::{
     context::WithContext, cors::CorsOrigins, deadline, deadline::WithDeadline, health::Health,
-    listener, random::Random,
+    listener, random::Random, stop::Stop,
 };
 
 /// What a server needs beside its services.
@@ -29,7 +28,7 @@ pub struct GrpcServer {
     /// Makes request ids.
     pub random: Arc<dyn Random>,
     /// Ends the server.
-    pub stop: CancellationToken,
+    pub stop: Stop,
 }
 
 impl GrpcServer {

@@ -20,4 +20,5 @@ pub mod process;
 pub mod random;
 pub mod service_token;
 pub mod settings;
+pub mod stop;
 pub mod telemetry;

@@ -2,8 +2,13 @@
 //!
 //! Every process serves through it, gRPC as well as JSON, so that limits,
 //! timeouts and the end of a connection are the same everywhere.
+//!
+//! A client that is slow or silent loses its place: before its first bytes and
+//! in the middle of a head by the timeout of heads, between two requests of
+//! HTTP/1 by the same, as an HTTP/2 peer that is gone by its missing answer to
+//! a ping, and in the middle of a body by the request's deadline.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,35 +16,58 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 
-use crate::client_address::PeerAddress;
+use crate::{client_address::PeerAddress, stop::Stop};
 
-/// Connections at once; further ones wait in the kernel's backlog.
-const MAX_CONNECTIONS: usize = 20_000;
 /// Requests at once on one HTTP/2 connection: the gateway's requests all share
 /// one, and thousands of them may wait for a message to be delivered.
 const MAX_STREAMS: u32 = 20_000;
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle HTTP/2 connection is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// How long requests in flight are waited for at the end. A process ends
-/// within 10 seconds of the signal.
-const DRAIN: Duration = Duration::from_secs(8);
 /// How long to wait after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Serves `service` on `listener` until `stop`; then takes no new connections,
-/// lets requests in flight finish, and returns.
-pub async fn serve<S, B>(listener: TcpListener, service: S, stop: CancellationToken)
+/// How much a listener bears.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Connections at once; further ones wait in the kernel's backlog.
+    connections: usize,
+    /// How long a client may take to send its first bytes, the head of a
+    /// request, or nothing between two requests of HTTP/1.
+    head: Duration,
+    /// How long requests in flight are waited for at the end.
+    drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            head: Duration::from_secs(10),
+            // A process ends within 10 seconds of the signal.
+            drain: Duration::from_secs(8),
+        }
+    }
+}
+
+/// Serves `service` on `listener` until `stop`: takes no new connections when
+/// that is closing, and when it is ending lets requests in flight finish, and
+/// returns.
+pub async fn serve<S, B>(listener: TcpListener, service: S, stop: Stop)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -49,35 +77,46 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let builder = Arc::new(builder());
+    serve_within(listener, service, stop, Limits::default()).await;
+}
+
+async fn serve_within<S, B>(listener: TcpListener, service: S, stop: Stop, limits: Limits)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let http = Arc::new(http(limits.head));
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(limits.connections));
     loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+        let (stream, peer, place) = tokio::select! {
+            () = stop.closing.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, peer, place) = accepted;
+        let connection = Connection {
+            peer,
+            http: http.clone(),
+            watcher: graceful.watcher(),
+            stop: stop.clone(),
+            limits,
+        };
         let service = service.clone();
-        let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(PeerAddress(peer));
-            service.clone().oneshot(request)
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), answer);
-        let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             // A client that goes away in the middle is no news.
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "connection ended");
+            if let Err(error) = connection.serve(stream, service).await {
+                tracing::debug!(%peer, error, "connection ended");
             }
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    stop.ending.cancelled().await;
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut off");
     }
 }
@@ -85,11 +124,7 @@ where
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (
-    TcpStream,
-    SocketAddr,
-    Option<tokio::sync::OwnedSemaphorePermit>,
-) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // Never closed, so a place always comes.
     let place = places.clone().acquire_owned().await.ok();
     loop {
@@ -107,12 +142,65 @@ async fn accept(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+/// What a connection needs beside its stream and its service.
+struct Connection {
+    peer: SocketAddr,
+    http: Arc<Builder<TokioExecutor>>,
+    watcher: Watcher,
+    stop: Stop,
+    limits: Limits,
+}
+
+impl Connection {
+    async fn serve<I, S, B>(self, io: I, service: S) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Self { peer, .. } = self;
+        let io = tokio::select! {
+            () = self.stop.ending.cancelled() => return Ok(()),
+            io = timeout(self.limits.head, begun(io)) => io??,
+        };
+        let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(PeerAddress(peer));
+            service.clone().oneshot(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(io), answer);
+        self.watcher.watch(connection.into_owned()).await
+    }
+}
+
+/// Waits for the bytes that tell HTTP/2 from HTTP/1: hyper waits for them as
+/// long as it takes. Nothing is lost: they are read again from the result.
+async fn begun<I>(io: I) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut reader, writer) = tokio::io::split(io);
+    let mut first = Vec::with_capacity(PREFACE.len());
+    while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+        let left = (PREFACE.len() - first.len()) as u64;
+        if (&mut reader).take(left).read_buf(&mut first).await? == 0 {
+            break;
+        }
+    }
+    let reader = io::Cursor::new(first).chain(reader);
+    Ok(tokio::io::join(reader, writer))
+}
+
+fn http(head: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(head);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -120,4 +208,148 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(KEEP_ALIVE)
         .max_header_list_size(16 * 1024);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, task::JoinHandle, time::Instant};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A server that answers every request after a while.
+    struct Server {
+        address: SocketAddr,
+        stop: Stop,
+        task: JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start(limits: Limits, work: Duration) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let service = tower::service_fn(move |_: Request<Incoming>| async move {
+                tokio::time::sleep(work).await;
+                Ok::<_, Infallible>(Response::new("done".to_owned()))
+            });
+            let stop = Stop::default();
+            let task = tokio::spawn(serve_within(listener, service, stop.clone(), limits));
+            Self {
+                address,
+                stop,
+                task,
+            }
+        }
+
+        async fn connect(&self, first: &[u8]) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(first).await.unwrap();
+            stream
+        }
+    }
+
+    fn limits(head: u64) -> Limits {
+        Limits {
+            connections: 2,
+            head: Duration::from_millis(head),
+            drain: Duration::from_secs(5),
+        }
+    }
+
+    /// All that the server sends till it closes, and how long that took.
+    async fn to_the_end(mut stream: TcpStream) -> (String, Duration) {
+        let begun = Instant::now();
+        let mut text = Vec::new();
+        let read = timeout(Duration::from_secs(5), stream.read_to_end(&mut text)).await;
+        // Closing in the middle of what a client sends is a reset.
+        let _ = read.expect("the server closes the connection");
+        (String::from_utf8_lossy(&text).into_owned(), begun.elapsed())
+    }
+
+    async fn one_answer(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(b"done") {
+            let read = timeout(Duration::from_secs(5), stream.read_buf(&mut text)).await;
+            assert_ne!(read.unwrap().unwrap(), 0, "no answer");
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_does_not_send_a_head_loses_the_place() {
+        let server = Server::start(limits(200), Duration::ZERO).await;
+        let beginnings: [&[u8]; 5] = [
+            b"",
+            &PREFACE[..1],
+            &PREFACE[..20],
+            b"GET / HTTP/1.1\r\nHost:",
+            // One request, and then nothing more.
+            REQUEST,
+        ];
+        for beginning in beginnings {
+            let stream = server.connect(beginning).await;
+            let (answer, took) = to_the_end(stream).await;
+            assert_eq!(answer.ends_with("done"), beginning == REQUEST, "{answer}");
+            assert!(
+                took >= Duration::from_millis(150),
+                "{beginning:?}: {took:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_silent_do_not_keep_others_out() {
+        let server = Server::start(limits(200), Duration::ZERO).await;
+        let silent = [server.connect(b"").await, server.connect(b"PRI").await];
+        // Both places are taken; this one waits for the first to be free again.
+        let mut stream = server.connect(REQUEST).await;
+        assert!(one_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+        drop(silent);
+    }
+
+    #[tokio::test]
+    async fn a_head_in_pieces_is_one_head() {
+        let server = Server::start(limits(2_000), Duration::ZERO).await;
+        // "P" may still become the preface of HTTP/2.
+        let whole = b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut stream = server.connect(b"").await;
+        for byte in whole {
+            stream.write_all(&[*byte]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert!(one_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_closing_server_serves_the_connections_that_it_has() {
+        let server = Server::start(limits(2_000), Duration::from_millis(100)).await;
+        let mut old = server.connect(REQUEST).await;
+        one_answer(&mut old).await;
+        server.stop.closing.cancel();
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        old.write_all(REQUEST).await.unwrap();
+        assert!(one_answer(&mut old).await.starts_with("HTTP/1.1 200"));
+        assert!(!server.task.is_finished());
+        server.stop.ending.cancel();
+        assert_eq!(to_the_end(old).await.0, "");
+        server.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_ending_server_answers_what_it_has_taken_and_drops_the_silent() {
+        let server = Server::start(limits(4_000), Duration::from_millis(300)).await;
+        let silent = server.connect(b"").await;
+        let busy = server.connect(REQUEST).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        server.stop.at_once();
+        let (answer, _) = to_the_end(busy).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        to_the_end(silent).await;
+        server.task.await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
 }

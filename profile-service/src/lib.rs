@@ -54,6 +54,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
+    let database = store.database();
     let source = AuthServiceKeys::new(peer::channel(&config.auth_url, Outgoing::default()));
     let keys = Arc::new(JwksCache::new(Arc::new(source)));
     let fresh = keys.clone();
@@ -79,5 +80,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         random,
         stop,
     };
-    server.serve(routes).await
+    server.serve(routes).await?;
+    database.close().await;
+    Ok(())
 }

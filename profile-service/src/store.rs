@@ -150,9 +150,13 @@ impl ProfileStore {
         let Some(first) = rows.next() else {
             return Ok(None);
         };
+        let Some(invite_code) = first.get("invite_code")? else {
+            // A follower: the profile itself is erased.
+            return Ok(None);
+        };
         let profile = Profile {
             phone_number: first.get("phone_number")?,
-            invite_code: first.get("invite_code")?,
+            invite_code,
             invited_by: first.get("invited_by")?,
             created_at: UnixMillis(first.get("at")?),
         };

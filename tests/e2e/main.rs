@@ -5,9 +5,11 @@
 mod architecture;
 mod bad_input;
 mod common;
+mod erasure;
 mod grpc;
 mod journey;
 mod logs;
 mod outage;
 mod programs;
 mod races;
+mod sessions;

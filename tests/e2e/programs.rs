@@ -362,3 +362,30 @@ async fn requests_in_flight_are_answered_at_the_end_in_whatever_order() {
         assert_eq!(status, Some(0), "{stderr}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_end_all_listeners_close_at_once_and_requests_in_flight_are_answered() {
+    let data = tempfile::tempdir().unwrap();
+    let mut customauth = customauth(data.path());
+    customauth.env("AUTH_SMS_DELAY_MS", "2500");
+    let mut process = Process::start(customauth);
+    let base = process.line_after("HTTP/JSON");
+    let address = |line: String| line.trim_end_matches(" (gRPC)").to_owned();
+    let auth = address(process.line_after("auth-service"));
+    let profile = address(process.line_after("profile-service"));
+    ready(&base).await;
+    let auths = format!("{base}/api/v1/auths/");
+    let body = json!({ "phone_number": "+77777777766" });
+    let waiting = tokio::spawn(async move { send("POST", &auths, None, body).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    process.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for listener in [base.trim_start_matches("http://"), &auth, &profile] {
+        let refused = tokio::net::TcpStream::connect(listener).await.is_err();
+        assert!(refused, "{listener} takes new connections");
+    }
+    assert!(!waiting.is_finished());
+    assert_eq!(waiting.await.unwrap().status, 200);
+    let (status, stderr) = process.end(END);
+    assert_eq!(status, Some(0), "{stderr}");
+}

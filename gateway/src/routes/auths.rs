@@ -1,4 +1,4 @@
-//! `/api/v1/auths/`: sign-in by phone number.
+//! `/api/v1/auths/`: sign-in by phone number, and out again.
 
 use axum::{
     extract::{Request, State},
@@ -16,7 +16,6 @@ use proto::{
     auth::v1::{RequestCodeRequest, RequestCodeResponse, VerifyCodeRequest},
     reason::CODE_LIFETIME_SECONDS,
 };
-use serde::Serialize;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -25,7 +24,7 @@ use crate::{
     body::Object,
     client,
     problem::Problem,
-    routes::invite_code,
+    routes::{invite_code, sessions, tokens::Pair},
     services::{AUTH, Services},
     texts,
 };
@@ -42,7 +41,10 @@ const DEFAULT_LIFETIME: u32 = 120;
 
 /// What the path does.
 pub(crate) fn methods() -> MethodRouter<Services> {
-    get(usage).post(request_code).patch(verify_code)
+    get(usage)
+        .post(request_code)
+        .patch(verify_code)
+        .delete(sessions::sign_out)
 }
 
 async fn usage() -> Response {
@@ -95,12 +97,6 @@ async fn verify_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Tokens {
-        access_token: String,
-        refresh_token: String,
-    }
-
     let (head, body) = request.into_parts();
     let body = Object::read(&head.headers, body).await?;
     let code = body.text("otp")?.to_owned();
@@ -116,11 +112,11 @@ async fn verify_code(
     let signed_in = call(AUTH, auth.verify_code(message))
         .await
         .map_err(refused)?;
-    let tokens = Tokens {
+    let pair = Pair {
         access_token: signed_in.access_token,
         refresh_token: signed_in.refresh_token,
     };
-    Ok(answer::unstored(answer::json(StatusCode::OK, &tokens)))
+    Ok(pair.into_answer())
 }
 
 /// The challenge that a code answers.

@@ -1,4 +1,5 @@
-//! `/api/v1/personal-area/`: the user's profile, inviter and followers.
+//! `/api/v1/personal-area/`: the user's profile, inviter and followers, and
+//! the end of all that.
 
 use axum::{
     extract::{Request, State},
@@ -9,18 +10,19 @@ use axum::{
 use kit::client::call;
 use proto::{
     Reason,
+    auth::v1::DeleteUserRequest,
     profile::v1::{ActivateInviteRequest, GetProfileRequest, ListFollowersRequest},
 };
 use serde::Serialize;
-use tonic::{Status, metadata::AsciiMetadataValue};
+use tonic::Status;
 
 use crate::{
     answer,
     body::Object,
     client,
     problem::Problem,
-    routes::invite_code,
-    services::{PROFILE, Services},
+    routes::{as_user, invite_code},
+    services::{AUTH, PROFILE, Services},
     texts,
 };
 
@@ -33,7 +35,7 @@ const DEFAULT_PAGE: u32 = 100;
 
 /// What the path does.
 pub(crate) fn methods() -> MethodRouter<Services> {
-    get(profile).patch(activate_invite)
+    get(profile).patch(activate_invite).delete(erase)
 }
 
 /// What the path of the followers does.
@@ -113,6 +115,14 @@ fn refused(status: Status, code: &str) -> Problem {
     }
 }
 
+/// Erases the user. It is auth-service that does so, in both services.
+async fn erase(State(services): State<Services>, headers: HeaderMap) -> Result<Response, Problem> {
+    let request = as_user(client::authorization(&headers)?, DeleteUserRequest {});
+    let mut auth = services.auth;
+    call(AUTH, auth.delete_user(request)).await?;
+    Ok(answer::done())
+}
+
 async fn followers(
     State(services): State<Services>,
     headers: HeaderMap,
@@ -163,13 +173,6 @@ fn page_size(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let size = text.parse().ok().filter(|_| digits)?;
     (1..=MOST_FOLLOWERS).contains(&size).then_some(size)
-}
-
-/// The call in the user's name: with the token that came with the request.
-fn as_user<T>(user: AsciiMetadataValue, message: T) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    request.metadata_mut().insert("authorization", user);
-    request
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use crate::{
 };
 
 /// The calls that take a body.
-const LINES: [&str; 3] = [
+const LINES: [&str; 4] = [
     "POST /api/v1/auths/",
+    "POST /api/v1/auths/refresh/",
     "PATCH /api/v1/auths/",
     "PATCH /api/v1/personal-area/",
 ];
@@ -48,6 +49,7 @@ async fn what_is_no_json_object_is_refused() {
     }
     world.auth.request_code.assert_not_asked();
     world.auth.verify_code.assert_not_asked();
+    world.auth.refresh_tokens.assert_not_asked();
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
-//! What holds for every path: slashes, methods, request ids, CORS.
+//! What holds for every path: slashes, methods, request ids, security headers,
+//! CORS.
 
 use kit::cors::CorsOrigins;
-use proto::{Reason, Refusal};
+use proto::{Reason, Refusal, auth::v1::SignOutResponse};
 
 use crate::{http::Answer, world::World};
 
@@ -12,18 +13,28 @@ async fn every_path_answers_with_and_without_its_last_slash() {
     let world = World::start().await;
     let refusal = || Refusal::new(Reason::DependencyUnavailable, "reached");
     world.auth.get_jwks.refuses(refusal());
+    world.auth.sign_out.refuses(refusal());
+    world.auth.list_sessions.refuses(refusal());
+    world.auth.revoke_session.refuses(refusal());
+    world.auth.delete_user.refuses(refusal());
     world.profile.get.refuses(refusal());
     world.profile.list_followers.refuses(refusal());
-    for (path, status) in [
-        ("/api/v1/auths", 200),
-        ("/api/v1/personal-area", 503),
-        ("/api/v1/personal-area/followers", 503),
-        ("/.well-known/jwks.json", 503),
-        ("/livez", 200),
-        ("/readyz", 200),
+    for (start, status) in [
+        ("GET /api/v1/auths", 200),
+        ("DELETE /api/v1/auths", 503),
+        // It asks for a body.
+        ("POST /api/v1/auths/refresh", 400),
+        ("GET /api/v1/auths/sessions", 503),
+        ("DELETE /api/v1/auths/sessions/0190", 503),
+        ("GET /api/v1/personal-area", 503),
+        ("DELETE /api/v1/personal-area", 503),
+        ("GET /api/v1/personal-area/followers", 503),
+        ("GET /.well-known/jwks.json", 503),
+        ("GET /livez", 200),
+        ("GET /readyz", 200),
     ] {
         for slash in ["", "/"] {
-            let line = format!("GET {path}{slash}?x=y");
+            let line = format!("{start}{slash}?x=y");
             let answer = world.send(&line, &[BEARER]).await;
             assert_eq!(answer.status, status, "{line}");
         }
@@ -39,6 +50,8 @@ async fn other_paths_are_not_found() {
         "/api/v1/auths//",
         "/api/v1/Auths/",
         "/api/v1/auths/x",
+        "/api/v1/auths/refresh//",
+        "/api/v1/auths/sessions/a/b",
         "/api/v1/personal-area/x/",
         "/%ff",
     ] {
@@ -51,9 +64,13 @@ async fn other_paths_are_not_found() {
 async fn other_methods_are_told_which_there_are() {
     let world = World::start().await;
     let rows = [
-        ("PUT /api/v1/auths/", "GET,HEAD,PATCH,POST"),
-        ("PUT /api/v1/auths", "GET,HEAD,PATCH,POST"),
-        ("POST /api/v1/personal-area/", "GET,HEAD,PATCH"),
+        ("PUT /api/v1/auths/", "DELETE,GET,HEAD,PATCH,POST"),
+        ("PUT /api/v1/auths", "DELETE,GET,HEAD,PATCH,POST"),
+        ("GET /api/v1/auths/refresh/", "POST"),
+        ("DELETE /api/v1/auths/sessions/", "GET,HEAD"),
+        ("GET /api/v1/auths/sessions/0190/", "DELETE"),
+        ("GET /api/v1/auths/sessions/0190", "DELETE"),
+        ("POST /api/v1/personal-area/", "DELETE,GET,HEAD,PATCH"),
         ("PATCH /api/v1/personal-area/followers/", "GET,HEAD"),
         ("DELETE /livez", "GET,HEAD"),
         ("NEW /readyz", "GET,HEAD"),
@@ -99,6 +116,29 @@ async fn every_answer_has_the_id_of_its_request() {
 }
 
 #[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    for over_tls in [false, true] {
+        let world = World::configured(|config| config.over_tls = over_tls).await;
+        world.auth.sign_out.answers(SignOutResponse {});
+        for (line, status) in [
+            ("GET /livez", 200),
+            ("DELETE /api/v1/auths/", 204),
+            ("POST /api/v1/auths/", 400),
+            ("GET /nothing", 404),
+            ("PUT /livez", 405),
+            ("OPTIONS /api/v1/auths/", 200),
+        ] {
+            let answer = world.send(line, &[BEARER]).await;
+            assert_eq!(answer.status, status, "{line}");
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+            let strict = answer.header("strict-transport-security");
+            assert_eq!(strict, over_tls.then_some("max-age=31536000"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_does_not_steer_the_deadline() {
     let world = World::start().await;
     let answer = world.send("GET /readyz", &[("grpc-timeout", "1n")]).await;
@@ -137,6 +177,7 @@ async fn web_pages_may_call_from_the_origins_of_the_setting() {
             assert!(headers.contains("authorization"), "{headers}");
             let methods = answer.header("access-control-allow-methods").unwrap();
             assert!(methods.contains("PATCH"), "{methods}");
+            assert!(methods.contains("DELETE"), "{methods}");
         }
         // Errors can be read by the page too.
         let answer = world.send("GET /nothing", &[origin]).await;

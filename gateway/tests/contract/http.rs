@@ -37,6 +37,16 @@ impl Answer {
             .and_then(|rest| rest.strip_suffix(r#""}"#));
         assert!(text.is_some_and(|text| text.len() > 5), "{self:?}");
     }
+
+    /// Checks that this says nothing but that it is done.
+    #[track_caller]
+    pub(crate) fn assert_done(&self) {
+        assert_eq!((self.status, &*self.body), (204, ""), "{self:?}");
+        // A 204 has neither (RFC 9110, section 8.6).
+        assert_eq!(self.header("content-length"), None);
+        assert_eq!(self.header("transfer-encoding"), None);
+        assert_eq!(self.header("content-type"), None);
+    }
 }
 
 /// Sends a request and reads the answer to the connection's end. With a body

@@ -12,4 +12,6 @@ mod every_answer;
 mod http;
 mod meta;
 mod personal_area;
+mod sessions;
+mod tokens;
 mod world;

@@ -28,7 +28,12 @@ async fn a_gateway_lives_whatever_is_behind_it() {
     let calls = [
         ("POST /api/v1/auths/", r#"{"phone_number":"+77777777766"}"#),
         ("PATCH /api/v1/auths/", r#"{"otp":"3613"}"#),
+        ("DELETE /api/v1/auths/", ""),
+        ("POST /api/v1/auths/refresh/", r#"{"refresh_token":"r"}"#),
+        ("GET /api/v1/auths/sessions/", ""),
+        ("DELETE /api/v1/auths/sessions/0190/", ""),
         ("PATCH /api/v1/personal-area/", r#"{"invited_by":"HdGzEG"}"#),
+        ("DELETE /api/v1/personal-area/", ""),
     ];
     for (line, body) in calls {
         let bearer = [("Authorization", "Bearer a.b.c")];

@@ -2,13 +2,15 @@
 
 use proto::{
     Reason, Refusal,
+    auth::v1::DeleteUserResponse,
     profile::v1::{ActivateInviteResponse, GetProfileResponse, ListFollowersResponse},
 };
 
-use crate::world::World;
+use crate::world::{World, verifier};
 
 const GET: &str = "GET /api/v1/personal-area/";
 const PATCH: &str = "PATCH /api/v1/personal-area/";
+const DELETE: &str = "DELETE /api/v1/personal-area/";
 const FOLLOWERS: &str = "GET /api/v1/personal-area/followers/";
 const BEARER: (&str, &str) = ("Authorization", "Bearer a.b.c");
 
@@ -164,10 +166,29 @@ async fn followers_come_in_pages() {
 }
 
 #[tokio::test]
+async fn delete_erases_the_user_or_says_that_it_is_not_done_yet() {
+    let world = World::start().await;
+    let erase = &world.auth.delete_user;
+    erase.answers(DeleteUserResponse {});
+    // What a body says does not matter.
+    for body in ["", "not json"] {
+        let answer = world.send_json(DELETE, &[BEARER], body).await;
+        answer.assert_done();
+        let (metadata, _) = erase.asked();
+        assert_eq!(metadata.get("authorization").unwrap(), "Bearer a.b.c");
+        assert_eq!(verifier().require(&metadata).unwrap(), "gateway");
+    }
+    erase.refuses(Refusal::new(Reason::DependencyUnavailable, "not yet"));
+    let answer = world.send(DELETE, &[BEARER]).await;
+    answer.assert_problem(503, "DEPENDENCY_UNAVAILABLE");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
 async fn nobody_is_told_to_authenticate_before_anything_else() {
     let world = World::start().await;
     let followers = format!("{FOLLOWERS}?page_size=0");
-    for line in [GET, PATCH, &followers] {
+    for line in [GET, PATCH, DELETE, &followers] {
         let answer = world.send_json(line, &[], "not json").await;
         answer.assert_problem(401, "TOKEN_MISSING");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -181,6 +202,7 @@ async fn nobody_is_told_to_authenticate_before_anything_else() {
         }
     }
     world.profile.get.assert_not_asked();
+    world.auth.delete_user.assert_not_asked();
 }
 
 #[tokio::test]
@@ -192,8 +214,14 @@ async fn a_refused_token_is_a_401() {
         Reason::SessionEnded,
     ] {
         world.profile.get.refuses(Refusal::new(reason, "so it is"));
-        let answer = world.send(GET, &[BEARER]).await;
-        answer.assert_problem(401, reason.as_str());
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        world
+            .auth
+            .delete_user
+            .refuses(Refusal::new(reason, "so it is"));
+        for line in [GET, DELETE] {
+            let answer = world.send(line, &[BEARER]).await;
+            answer.assert_problem(401, reason.as_str());
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
     }
 }

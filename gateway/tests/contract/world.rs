@@ -84,6 +84,11 @@ impl<Q: Clone + Debug, A: Clone> Scripted<Q, A> {
 pub(crate) struct Auth {
     pub(crate) request_code: Scripted<RequestCodeRequest, RequestCodeResponse>,
     pub(crate) verify_code: Scripted<VerifyCodeRequest, VerifyCodeResponse>,
+    pub(crate) refresh_tokens: Scripted<RefreshTokensRequest, RefreshTokensResponse>,
+    pub(crate) sign_out: Scripted<SignOutRequest, SignOutResponse>,
+    pub(crate) list_sessions: Scripted<ListSessionsRequest, ListSessionsResponse>,
+    pub(crate) revoke_session: Scripted<RevokeSessionRequest, RevokeSessionResponse>,
+    pub(crate) delete_user: Scripted<DeleteUserRequest, DeleteUserResponse>,
     pub(crate) get_jwks: Scripted<GetJwksRequest, GetJwksResponse>,
     pub(crate) challenges: Switch,
 }
@@ -132,6 +137,41 @@ impl auth_service_server::AuthService for Shared<Auth> {
         request: Request<VerifyCodeRequest>,
     ) -> Result<Response<VerifyCodeResponse>, Status> {
         self.0.verify_code.take(request)
+    }
+
+    async fn refresh_tokens(
+        &self,
+        request: Request<RefreshTokensRequest>,
+    ) -> Result<Response<RefreshTokensResponse>, Status> {
+        self.0.refresh_tokens.take(request)
+    }
+
+    async fn sign_out(
+        &self,
+        request: Request<SignOutRequest>,
+    ) -> Result<Response<SignOutResponse>, Status> {
+        self.0.sign_out.take(request)
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        self.0.list_sessions.take(request)
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<RevokeSessionRequest>,
+    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        self.0.revoke_session.take(request)
+    }
+
+    async fn delete_user(
+        &self,
+        request: Request<DeleteUserRequest>,
+    ) -> Result<Response<DeleteUserResponse>, Status> {
+        self.0.delete_user.take(request)
     }
 
     async fn get_jwks(
@@ -213,7 +253,7 @@ impl World {
         change(&mut config);
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(gateway::serve(config, listener, stop.clone()));
+        tokio::spawn(gateway::serve(config, listener, stop.clone().into()));
         Self {
             gateway: address,
             auth,
@@ -261,7 +301,7 @@ async fn serve(
         health: Health::new(services, stores, stop.clone()),
         cors: CorsOrigins::List(vec![]),
         random: Arc::new(SystemRandom::default()),
-        stop: stop.clone(),
+        stop: stop.clone().into(),
     };
     tokio::spawn(server.serve(routes));
     address

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -32,22 +32,23 @@ pub(crate) fn output(name: &str, flags: &[&str]) -> Output {
 }
 
 /// A running program. It is killed when it is dropped.
-pub(crate) struct Process(pub(crate) Child);
+pub(crate) struct Process(pub(crate) Child, BufReader<ChildStdout>);
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self(child, stdout)
     }
 
     /// Reads lines of the standard output until one contains `text`; what
     /// follows `text` in it.
     pub(crate) fn line_after(&mut self, text: &str) -> String {
-        let mut reader = BufReader::new(self.0.stdout.as_mut().unwrap());
         let mut line = String::new();
         loop {
             line.clear();
-            let read = reader.read_line(&mut line).unwrap();
+            let read = self.1.read_line(&mut line).unwrap();
             assert_ne!(read, 0, "the program ended without saying '{text}'");
             if let Some((_, rest)) = line.split_once(text) {
                 return rest.trim().to_owned();
