@@ -63,6 +63,7 @@ suite![
     a_gap_between_two_starts_is_kept,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
+    a_thousand_guesses_at_one_phone_are_hopeless,
 ];
 
 /// The rules over one store, of which this test is the only user.
@@ -605,6 +606,53 @@ async fn misses_at_an_address_are_limited(bench: Bench) {
         .advance(Duration::from_secs(600 - u64::from(FAILURES)));
     let later = bench.start(ANNA, HOME).await;
     assert!(bench.takes(Carrier::Bare, &later.code, HOME).await);
+}
+
+/// Every guess that a hundred challenges of one phone take, by id and bare, all
+/// opened first or one after another: the chance that one of them is right.
+async fn a_thousand_guesses_at_one_phone_are_hopeless(bench: Bench) {
+    let bench = bench.limited(|rules| rules.failures_per_client = 100_000);
+    for (phone, all_first) in [(ANNA, true), (BORIS, false)] {
+        let mut chance = 0.0;
+        let mut guesses = 0;
+        let mut open = Vec::new();
+        for _ in 0..100 {
+            open.push(bench.start(phone, HOME).await);
+            if all_first && open.len() < 100 {
+                continue;
+            }
+            for started in open.drain(..) {
+                let taken = guesses_taken(&bench, &started).await;
+                let codes = 10_f64.powi(i32::try_from(started.code.digits().len()).unwrap());
+                chance += f64::from(taken) / codes;
+                guesses += taken;
+            }
+        }
+        // Bare guesses count against all that are open: fewer of them are left
+        // where all were opened first.
+        assert!((500..=1_000).contains(&guesses), "{guesses}");
+        assert!(chance < 0.005, "{chance}");
+        // And the owner signs in afterwards, from elsewhere.
+        let own = bench.start(phone, AWAY).await;
+        assert_eq!(own.code.digits().len(), 6);
+        assert!(bench.takes(Carrier::Bare, &own.code, AWAY).await);
+        bench.spend(&own).await;
+        assert_eq!(bench.start(phone, AWAY).await.code.digits().len(), 4);
+    }
+}
+
+/// Guesses at a challenge until it takes none: how many wrong codes came before
+/// the right one is no longer taken, by id and then bare.
+async fn guesses_taken(bench: &Bench, started: &Started) -> u32 {
+    let wrong = other(&started.code);
+    let mut taken = 0;
+    for carrier in [Carrier::Id(started.id), Carrier::Bare] {
+        while bench.takes(carrier, &started.code, HOME).await {
+            assert!(!bench.takes(carrier, &wrong, HOME).await);
+            taken += 1;
+        }
+    }
+    taken
 }
 
 /// What only Redis can get wrong: its keys.
