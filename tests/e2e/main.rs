@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod architecture;
+mod at_rest;
 mod bad_input;
 mod common;
 mod erasure;
 mod grpc;
+mod guessing;
 mod journey;
+mod keys;
 mod logs;
 mod outage;
 mod programs;
 mod races;
 mod sessions;
+mod tls;

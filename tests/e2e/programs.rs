@@ -10,14 +10,14 @@ use crate::common::{
     processes::{Process, command, output},
 };
 
-const SERVICE_KEY: &str = "--service-key=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const GATEWAY_KEY: &str = "--gateway-key=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-const PEPPER: &str = "--auth-code-pepper=AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+pub(crate) const SERVICE_KEY: &str = "--service-key=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const GATEWAY_KEY: &str = "--gateway-key=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const PEPPER: &str = "--auth-code-pepper=AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
 /// The example of RFC 8037, appendix A.
-const SIGNING_KEY: &str = "--auth-signing-key=-----BEGIN PRIVATE KEY-----\n\
+pub(crate) const SIGNING_KEY: &str = "--auth-signing-key=-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
     -----END PRIVATE KEY-----\n";
-const END: Duration = Duration::from_secs(10);
+pub(crate) const END: Duration = Duration::from_secs(10);
 
 /// All flags of auth-service; the tests leave one out.
 fn auth_flags() -> Vec<&'static str> {
@@ -34,7 +34,8 @@ fn auth_flags() -> Vec<&'static str> {
     ]
 }
 
-fn complaint(program: &str, flags: &[&str]) -> String {
+/// The one line that a program says of wrong settings.
+pub(crate) fn complaint(program: &str, flags: &[&str]) -> String {
     let output = output(program, flags);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
