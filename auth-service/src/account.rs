@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use kit::{
     access_token::AccessClaims,
+    audit,
     clock::{Clock, UnixMillis, millis},
     random::{Random, bytes},
 };
@@ -110,7 +111,7 @@ impl Account {
         }
         let user_id = known.owner.user_id;
         self.sessions.end(session_id, user_id, live, now).await?;
-        tracing::warn!(%user_id, %session_id, "a rotated refresh token was replayed: session ended");
+        audit!("refresh", "replayed: session ended", %user_id, %session_id);
         Err(Error::SessionEnded)
     }
 
@@ -126,7 +127,7 @@ impl Account {
         let live = self.signed_in(caller).await?;
         let now = self.clock.now();
         self.sessions.end(caller.sid, caller.sub, live, now).await?;
-        tracing::info!(user_id = %caller.sub, "signed out");
+        audit!("sign_out", "ended", user_id = %caller.sub, session_id = %caller.sid);
         Ok(())
     }
 
@@ -134,7 +135,7 @@ impl Account {
     pub(crate) async fn sign_out_everywhere(&self, caller: &AccessClaims) -> Result<(), Error> {
         self.signed_in(caller).await?;
         self.sessions.end_all(caller.sub, self.clock.now()).await?;
-        tracing::info!(user_id = %caller.sub, "signed out everywhere");
+        audit!("sign_out", "all ended", user_id = %caller.sub);
         Ok(())
     }
 
@@ -156,7 +157,7 @@ impl Account {
         if !ended {
             return Err(Error::SessionNotFound);
         }
-        tracing::info!(user_id = %caller.sub, %session_id, "session ended");
+        audit!("revoke_session", "ended", user_id = %caller.sub, %session_id);
         Ok(())
     }
 
@@ -169,7 +170,7 @@ impl Account {
             None | Some(Erasure::NotBegun) => {
                 self.signed_in(caller).await?;
                 self.users.erase(user_id, self.clock.now()).await?;
-                tracing::info!(%user_id, "user erased");
+                audit!("erase", "erased here", %user_id);
             }
             Some(Erasure::ProfileIsLeft) => {}
             Some(Erasure::Done) => return Ok(()),
@@ -184,6 +185,7 @@ impl Account {
             .await
             .map_err(Error::Profiles)?;
         self.users.finish_erasure(user_id).await?;
+        audit!("erase", "done", %user_id);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use kit::{
+    audit,
     clock::{Clock, UnixMillis},
     random::{Random, uuid_v7},
 };
@@ -79,11 +80,14 @@ impl Auth {
             .start(&phone, invited_by, client, planned, now)
             .await
             .map_err(|refused| match refused {
-                Refused::TooMany { retry_after } => Error::TooManyCodes { retry_after },
+                Refused::TooMany { retry_after } => {
+                    audit!("code_request", "limited", ?phone, %client);
+                    Error::TooManyCodes { retry_after }
+                }
                 Refused::Unavailable(cause) => Error::Challenges(cause),
             })?;
         self.sms.deliver(&phone, &started.code, planned).await;
-        tracing::info!(?phone, %client, "code sent");
+        audit!("code_request", "sent", ?phone, %client);
         Ok(Requested {
             challenge_id: started.id,
             expires_at: started.expires_at,
@@ -104,15 +108,22 @@ impl Auth {
         let refused = || Error::CodeNotAccepted { lifetime };
         let carrier = answer.carrier.ok_or_else(refused)?;
         let now = self.clock.now();
+        let client = answer.client;
         let matched = self
             .challenges
-            .answer(carrier, &code, answer.client, now)
+            .answer(carrier, &code, client, now)
             .await
             .map_err(|refused| match refused {
-                Refused::TooMany { retry_after } => Error::TooManyAttempts { retry_after },
+                Refused::TooMany { retry_after } => {
+                    audit!("sign_in", "limited", %client);
+                    Error::TooManyAttempts { retry_after }
+                }
                 Refused::Unavailable(cause) => Error::Challenges(cause),
-            })?
-            .ok_or_else(refused)?;
+            })?;
+        let Some(matched) = matched else {
+            audit!("sign_in", "refused", %client);
+            return Err(refused());
+        };
         let session_id = uuid_v7(&*self.clock, &*self.random);
         let refresh = RefreshToken::draw(session_id, &self.hasher, &*self.random);
         let session = NewSession {
@@ -120,7 +131,7 @@ impl Auth {
             challenge_id: matched.id.to_string(),
             refresh_token_hash: refresh.hash(),
             user_agent: printable(&answer.user_agent),
-            client_address: answer.client.to_string(),
+            client_address: client.to_string(),
             created_at: now,
         };
         let begun = self.begin_session(&matched, &session).await?;
@@ -129,7 +140,7 @@ impl Auth {
         let access = self
             .tokens
             .sign_access(user_id, session.session_id, &matched.phone, now)?;
-        tracing::info!(phone = ?matched.phone, client = %answer.client, %user_id, new_user, "signed in");
+        audit!("sign_in", "signed in", phone = ?matched.phone, %client, %user_id, new_user);
         Ok(SignIn {
             user_id,
             new_user,

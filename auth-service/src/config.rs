@@ -1,6 +1,6 @@
 //! The settings of auth-service, and the configuration that they make.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser};
 use database::DatabaseUrl;
@@ -12,6 +12,7 @@ use kit::{
         Common, GatewayKey, ProfileUrl, SecretKey, ServiceKey, SettingsError, SmsProvider,
         TokenNames, parsed, required,
     },
+    tls::{ServerFiles, ServerTls},
 };
 
 use crate::{
@@ -55,6 +56,17 @@ pub struct AuthSettings {
     /// Where auth-service listens (gRPC, gRPC-Web)
     #[arg(long, env = "AUTH_LISTEN", default_value = "127.0.0.1:50051")]
     pub auth_listen: SocketAddr,
+    /// Speak TLS, with this certificate and those between it and its authority
+    /// (PEM file)
+    #[arg(long, env = "AUTH_TLS_CERT")]
+    pub auth_tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM file)
+    #[arg(long, env = "AUTH_TLS_KEY")]
+    pub auth_tls_key: Option<PathBuf>,
+    /// Refuse callers without a certificate of this authority: mutual TLS (PEM
+    /// file)
+    #[arg(long, env = "AUTH_TLS_CLIENT_CA")]
+    pub auth_tls_client_ca: Option<PathBuf>,
     /// Users and sessions: `postgres://user:password@host:port/name` or
     /// `sqlite://path`
     #[arg(long, env = "AUTH_DATABASE_URL", hide_env_values = true)]
@@ -163,6 +175,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The web pages that may call.
     pub cors: CorsOrigins,
+    /// Speaks TLS on the listener.
+    pub tls: Option<ServerTls>,
 }
 
 impl Config {
@@ -232,7 +246,7 @@ impl Config {
             )?,
             service_key: service_key.parsed()?,
             gateway_key: gateway_key.parsed()?,
-            profile_url: profile_url.required()?,
+            profile_url: profile_url.required(&common.service_tls)?,
             sms,
             phone_check: PhoneCheck::Possible,
             challenge_rules: ChallengeRules {
@@ -263,6 +277,14 @@ impl Config {
             },
             trusted_proxies: settings.auth_trusted_proxies.clone(),
             cors: common.cors(),
+            tls: ServerTls::load(
+                "AUTH_TLS",
+                &ServerFiles {
+                    cert: settings.auth_tls_cert.as_deref(),
+                    key: settings.auth_tls_key.as_deref(),
+                    client_ca: settings.auth_tls_client_ca.as_deref(),
+                },
+            )?,
         })
     }
 }

@@ -136,6 +136,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let routes = Routes::new(AuthServiceServer::new(service));
     let server = GrpcServer {
         listener,
+        tls: config.tls,
         services: SERVICES,
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,

@@ -52,7 +52,7 @@ async fn finish_erasures(account: &Account) {
     };
     for user_id in left {
         match account.finish_erasure(user_id).await {
-            Ok(()) => tracing::info!(%user_id, "erasure finished"),
+            Ok(()) => {}
             Err(error) => {
                 tracing::warn!(%user_id, %error, "an erasure has to wait for profile-service");
                 return;

@@ -14,7 +14,7 @@ use auth_service::{
     phone::{PhoneCheck, PhoneNumber},
 };
 use kit::{
-    clock::{Clock as _, HeldClock, UnixMillis},
+    clock::{Clock as _, HeldClock, UnixMillis, millis},
     random::{SystemRandom, bytes},
     settings::SecretKey,
 };
@@ -115,11 +115,11 @@ struct Window {
 
 impl Window {
     fn is_full(self, most: u32, length: Duration, now: i64) -> bool {
-        self.count >= most && now < self.since + length.as_millis() as i64
+        self.count >= most && now < self.since + millis(length)
     }
 
     fn add(&mut self, length: Duration, now: i64) {
-        if self.count == 0 || now >= self.since + length.as_millis() as i64 {
+        if self.count == 0 || now >= self.since + millis(length) {
             *self = Self {
                 count: 0,
                 since: now,
@@ -233,107 +233,142 @@ fn rules(url: &str) -> Challenges {
     )
 }
 
+/// The rules and the model, side by side.
+struct Game {
+    challenges: Challenges,
+    model: Model,
+}
+
+impl Game {
+    async fn request(
+        &mut self,
+        who: usize,
+        place: usize,
+        now: UnixMillis,
+    ) -> Result<(), TestCaseError> {
+        let model = &mut self.model;
+        let expected = !model.hours[who].is_full(PER_PHONE, HOUR, now.0)
+            && !model.at_client[place].is_full(PER_CLIENT, HOUR, now.0);
+        let started = self
+            .challenges
+            .start(&phone(who), None, client(place), Duration::ZERO, now)
+            .await;
+        let started = match started {
+            Ok(started) => started,
+            Err(Refused::TooMany { .. }) => {
+                prop_assert!(!expected, "refused to start");
+                return Ok(());
+            }
+            Err(Refused::Unavailable(error)) => panic!("{error}"),
+        };
+        prop_assert!(expected, "started over the limit");
+        model.hours[who].add(HOUR, now.0);
+        model.at_client[place].add(HOUR, now.0);
+        let (row, last) = &mut model.starts[who];
+        if now.0 - *last >= millis(QUIET) {
+            *row = 0;
+        }
+        *row += 1;
+        *last = now.0;
+        let length = if *row > SHORT_IN_A_ROW { 6 } else { 4 };
+        prop_assert_eq!(started.code.digits().len(), length);
+        let twin = model.challenges.iter().find(|other| {
+            Model::alive(other, now.0)
+                && other.client == place
+                && other.started.code == started.code
+        });
+        prop_assert!(twin.is_none(), "two live codes at an address are the same");
+        model.challenges.push(Challenge {
+            started,
+            phone: who,
+            client: place,
+            tries: 0,
+            misses: 0,
+            gone: false,
+        });
+        Ok(())
+    }
+
+    async fn verify(
+        &mut self,
+        index: usize,
+        code: &Code,
+        carrier: By,
+        place: usize,
+        spend: bool,
+        now: UnixMillis,
+    ) -> Result<(), TestCaseError> {
+        let model = &mut self.model;
+        let id = model.challenges[index].started.id;
+        let (carrier, expected) = match carrier {
+            By::Id => (Carrier::Id(id), Ok(model.by_id(index, code, now.0))),
+            By::Cookie => {
+                let found = match model.by_id(index, code, now.0) {
+                    Some(found) => Ok(Some(found)),
+                    None => model.bare(place, code, now.0),
+                };
+                (Carrier::Cookie(id), found)
+            }
+            By::Bare => (Carrier::Bare, model.bare(place, code, now.0)),
+        };
+        let found = self
+            .challenges
+            .answer(carrier, code, client(place), now)
+            .await;
+        match (found, expected) {
+            (Err(Refused::TooMany { .. }), Err(())) | (Ok(None), Ok(None)) => {}
+            (Ok(Some(matched)), Ok(Some(index))) => {
+                let challenge = &mut model.challenges[index];
+                prop_assert_eq!(matched.id, challenge.started.id);
+                if spend {
+                    self.challenges.spend(&matched, code).await;
+                    challenge.gone = true;
+                    model.starts[challenge.phone] = (0, 0);
+                }
+            }
+            (found, expected) => {
+                let found = found.map(|matched| matched.is_some());
+                prop_assert!(false, "found {found:?}, expected {expected:?}");
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Plays a story to the rules and to the model, and compares at every step.
 async fn play(story: &[Step], make: impl Fn() -> Challenges) -> Result<(), TestCaseError> {
-    let mut challenges = make();
-    let mut model = Model::default();
+    let mut game = Game {
+        challenges: make(),
+        model: Model::default(),
+    };
     let clock = HeldClock::new(UnixMillis(1_800_000_000_000));
     for step in story {
         let now = clock.now();
-        match step {
-            Step::Wait(span) => clock.advance(*span),
+        match *step {
+            Step::Wait(span) => clock.advance(span),
             Step::Lose => {
                 // A new pepper finds none of the old keys.
-                challenges = make();
-                model.lose();
+                game.challenges = make();
+                game.model.lose();
             }
-            Step::Request {
-                phone: who,
-                client: place,
-            } => {
-                let expected = !model.hours[*who].is_full(PER_PHONE, HOUR, now.0)
-                    && !model.at_client[*place].is_full(PER_CLIENT, HOUR, now.0);
-                let started = challenges
-                    .start(&phone(*who), None, client(*place), Duration::ZERO, now)
-                    .await;
-                let started = match started {
-                    Ok(started) => started,
-                    Err(Refused::TooMany { .. }) => {
-                        prop_assert!(!expected, "refused to start");
-                        continue;
-                    }
-                    Err(Refused::Unavailable(error)) => panic!("{error}"),
-                };
-                prop_assert!(expected, "started over the limit");
-                model.hours[*who].add(HOUR, now.0);
-                model.at_client[*place].add(HOUR, now.0);
-                let (row, last) = &mut model.starts[*who];
-                if now.0 - *last >= QUIET.as_millis() as i64 {
-                    *row = 0;
-                }
-                *row += 1;
-                *last = now.0;
-                let length = if *row > SHORT_IN_A_ROW { 6 } else { 4 };
-                prop_assert_eq!(started.code.digits().len(), length);
-                let twin = model.challenges.iter().find(|other| {
-                    Model::alive(other, now.0)
-                        && other.client == *place
-                        && other.started.code == started.code
-                });
-                prop_assert!(twin.is_none(), "two live codes at an address are the same");
-                model.challenges.push(Challenge {
-                    started,
-                    phone: *who,
-                    client: *place,
-                    tries: 0,
-                    misses: 0,
-                    gone: false,
-                });
-            }
+            Step::Request { phone, client } => game.request(phone, client, now).await?,
             Step::Verify {
                 named,
                 code_of,
                 carrier,
-                client: place,
+                client,
                 spend,
             } => {
-                let count = model.challenges.len();
-                if count == 0 {
+                let known = &game.model.challenges;
+                if known.is_empty() {
                     continue;
                 }
-                let latest = |back: usize| count - 1 - back % count;
-                let index = latest(*named);
-                let code = code_of.map_or_else(nobodys, |back| {
-                    model.challenges[latest(back)].started.code.clone()
-                });
-                let id = model.challenges[index].started.id;
-                let (carrier, expected) = match carrier {
-                    By::Id => (Carrier::Id(id), Ok(model.by_id(index, &code, now.0))),
-                    By::Cookie => {
-                        let found = match model.by_id(index, &code, now.0) {
-                            Some(found) => Ok(Some(found)),
-                            None => model.bare(*place, &code, now.0),
-                        };
-                        (Carrier::Cookie(id), found)
-                    }
-                    By::Bare => (Carrier::Bare, model.bare(*place, &code, now.0)),
-                };
-                let found = challenges.answer(carrier, &code, client(*place), now).await;
-                match (found, expected) {
-                    (Err(Refused::TooMany { .. }), Err(())) | (Ok(None), Ok(None)) => {}
-                    (Ok(Some(matched)), Ok(Some(index))) => {
-                        prop_assert_eq!(matched.id, model.challenges[index].started.id);
-                        if *spend {
-                            challenges.spend(&matched, &code).await;
-                            model.challenges[index].gone = true;
-                            model.starts[model.challenges[index].phone] = (0, 0);
-                        }
-                    }
-                    (found, expected) => {
-                        let found = found.map(|matched| matched.is_some());
-                        prop_assert!(false, "found {found:?}, expected {expected:?}");
-                    }
-                }
+                let latest = |back: usize| known.len() - 1 - back % known.len();
+                let code =
+                    code_of.map_or_else(nobodys, |back| known[latest(back)].started.code.clone());
+                let index = latest(named);
+                game.verify(index, &code, carrier, client, spend, now)
+                    .await?;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kit::{clock::Clock, random::Random};
+use kit::{audit, clock::Clock, random::Random};
 use uuid::Uuid;
 
 use crate::{
@@ -63,7 +63,7 @@ impl Profiles {
             let code = InviteCode::draw(&*self.random);
             let now = self.clock.now();
             if self.store.erase(user_id, &code, now).await? == Erased::Done {
-                tracing::info!(%user_id, "profile erased");
+                audit!("erase_profile", "done", %user_id);
                 return Ok(());
             }
         }
@@ -99,7 +99,7 @@ impl Profiles {
             .set_inviter(user_id, inviter_id, &code, now)
             .await?
         {
-            tracing::info!(%user_id, %inviter_id, "invite code activated");
+            audit!("activate_invite", "activated", %user_id, %inviter_id);
             return Ok(());
         }
         if self.store.exists(user_id).await? {

@@ -12,6 +12,10 @@ struct Secrets {
     tokens: Vec<String>,
 }
 
+fn half(bytes: &[u8]) -> u128 {
+    u128::from_be_bytes(bytes.try_into().unwrap())
+}
+
 /// Uses everything that makes secrets; some challenges are left alive.
 async fn use_it(product: &Product) -> Secrets {
     let mut secrets = Secrets {
@@ -30,10 +34,8 @@ async fn use_it(product: &Product) -> Secrets {
             let refresh = pair["refresh_token"].as_str().unwrap().to_owned();
             let raw = URL_SAFE_NO_PAD.decode(&refresh).unwrap();
             // Its secret part as PostgreSQL shows bytes.
-            let hex: String = raw[16..48]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let secret: [u8; 32] = raw[16..48].try_into().unwrap();
+            let hex = format!("{:032x}{:032x}", half(&secret[..16]), half(&secret[16..]));
             secrets.tokens.extend([refresh, hex]);
             let access = pair["access_token"].as_str().unwrap();
             secrets

@@ -85,7 +85,7 @@ async fn nothing_secret_is_logged(flags: &[String]) {
     process.0.wait().unwrap();
     let log = log.join().unwrap();
     assert!(
-        log.contains("signed in") && log.contains("+77*******66"),
+        log.contains("outcome=\"signed in\"") && log.contains("+77*******66"),
         "the log is there"
     );
     assert!(log.contains("TRACE"), "and speaks at every level");

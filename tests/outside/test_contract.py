@@ -13,6 +13,12 @@ MESSAGES = {
         "challenge_id? code",
         "access_token refresh_token access_token_expires_at user_id new_user",
     ),
+    "auth.v1.AuthService/RefreshTokens": ("refresh_token", "access_token refresh_token"),
+    "auth.v1.AuthService/SignOut": ("all?", ""),
+    "auth.v1.AuthService/ListSessions": ("", ""),
+    "auth.v1.AuthService/RevokeSession": ("", ""),
+    "auth.v1.AuthService/DeleteUser": ("", ""),
+    "auth.v1.AuthService/GetJwks": ("", ""),
     "profile.v1.ProfileService/GetProfile": (
         "followers_page_size?",
         "user_id phone_number invite_code invited_by? created_at followers next_page_token",
@@ -20,6 +26,7 @@ MESSAGES = {
     "profile.v1.ProfileService/ActivateInvite": ("invite_code", ""),
     "profile.v1.ProfileService/ListFollowers": ("page_size page_token", ""),
     "profile.v1.ProvisioningService/CreateProfile": ("user_id phone_number invited_by?", ""),
+    "profile.v1.ProvisioningService/DeleteProfile": ("user_id", ""),
 }
 
 
