@@ -3,8 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use kit::settings::{
-    AuthUrl, Common, GatewayKey, ProfileUrl, ServiceKey, SettingsError, SmsProvider, TokenNames,
+use kit::{
+    client::ServiceUrls,
+    settings::{
+        AuthUrl, Common, GatewayKey, ProfileUrl, ServiceKey, SettingsError, SmsProvider, TokenNames,
+    },
+    tls::{Callers, ClientTls, ServerTls},
 };
 
 use crate::data_dir::DataDir;
@@ -88,7 +92,7 @@ impl Settings {
         let profile_url = ProfileUrl {
             profile_url: url(profile),
         };
-        Ok(Configs {
+        let mut configs = Configs {
             gateway: gateway::Config::new(
                 &self.gateway,
                 &auth_url,
@@ -111,7 +115,44 @@ impl Settings {
                 &self.token_names,
                 &self.common,
             )?,
-        })
+        };
+        self.call_over_tls(&mut configs, auth, profile)?;
+        Ok(configs)
+    }
+
+    /// Where a service speaks TLS, the others call it so. They trust the
+    /// certificate that it was given and no other, so that it may name what the
+    /// world calls the service.
+    fn call_over_tls(
+        &self,
+        configs: &mut Configs,
+        auth: SocketAddr,
+        profile: SocketAddr,
+    ) -> Result<(), SettingsError> {
+        let caller = ClientTls::load(&self.common.service_tls)?;
+        let url = |tls: &ServerTls, address: SocketAddr, ca: &str| {
+            if tls.callers() == Callers::Certified && !caller.has_certificate() {
+                return Err(SettingsError(format!(
+                    "SERVICE_TLS_CERT is not set, but {ca} is: \
+                     the services in this process need a certificate to call each other"
+                )));
+            }
+            format!("https://{}", reachable(address))
+                .parse::<ServiceUrls>()
+                .map_err(SettingsError)?
+                .called_by(&caller.clone().trusting_only(tls))
+        };
+        if let Some(tls) = &configs.auth.tls {
+            let url = url(tls, auth, "AUTH_TLS_CLIENT_CA")?;
+            configs.gateway.auth = url.clone();
+            configs.profile.auth_url = url;
+        }
+        if let Some(tls) = &configs.profile.tls {
+            let url = url(tls, profile, "PROFILE_TLS_CLIENT_CA")?;
+            configs.gateway.profile = url.clone();
+            configs.auth.profile_url = url;
+        }
+        Ok(())
     }
 
     /// On this machine alone, codes may be simulated without a word. Where

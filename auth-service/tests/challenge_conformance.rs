@@ -61,6 +61,7 @@ suite![
     starts_of_a_phone_at_an_address_are_limited,
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
     a_gap_between_two_starts_is_kept,
+    clocks_of_replicas_need_not_agree,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
     a_thousand_guesses_at_one_phone_are_hopeless,
@@ -555,6 +556,17 @@ async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     bench.start(ANNA, AWAY).await;
     bench.clock.advance(gap);
     bench.start(ANNA, HOME).await;
+}
+
+async fn clocks_of_replicas_need_not_agree(bench: Bench) {
+    bench.start(ANNA, HOME).await;
+    let behind = UnixMillis(bench.clock.now().0 - 3_000);
+    let started = bench
+        .challenges
+        .start(&number(ANNA), None, ip(HOME), DELIVERY, behind)
+        .await
+        .unwrap();
+    assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
 }
 
 async fn parallel_starts_keep_the_limit(bench: Bench) {

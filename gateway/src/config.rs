@@ -1,6 +1,6 @@
 //! The gateway's settings, and the configuration that they make.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser};
 use kit::{
@@ -8,6 +8,7 @@ use kit::{
     client_address::TrustedProxies,
     cors::CorsOrigins,
     settings::{AuthUrl, Common, GatewayKey, ProfileUrl, SecretKey, SettingsError},
+    tls::{ServerFiles, ServerTls},
 };
 
 /// The HTTP/JSON API in front of auth-service and profile-service
@@ -39,6 +40,13 @@ pub struct GatewaySettings {
     /// Where the HTTP API listens
     #[arg(long, env = "GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
     pub gateway_listen: SocketAddr,
+    /// Speak TLS, with this certificate and those between it and its authority
+    /// (PEM file)
+    #[arg(long, env = "GATEWAY_TLS_CERT")]
+    pub gateway_tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM file)
+    #[arg(long, env = "GATEWAY_TLS_KEY")]
+    pub gateway_tls_key: Option<PathBuf>,
     /// Proxies whose X-Forwarded-For is believed: CIDR blocks with commas
     #[arg(long, env = "GATEWAY_TRUSTED_PROXIES", default_value = "")]
     pub gateway_trusted_proxies: TrustedProxies,
@@ -59,6 +67,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The web pages that may call.
     pub cors: CorsOrigins,
+    /// Speaks TLS on the listener.
+    pub tls: Option<ServerTls>,
     /// Whether the gateway itself is reached over TLS: its cookie is `Secure`
     /// then.
     pub over_tls: bool,
@@ -90,14 +100,23 @@ impl Config {
         key: &GatewayKey,
         common: &Common,
     ) -> Result<Self, SettingsError> {
+        let tls = ServerTls::load(
+            "GATEWAY_TLS",
+            &ServerFiles {
+                cert: settings.gateway_tls_cert.as_deref(),
+                key: settings.gateway_tls_key.as_deref(),
+                client_ca: None,
+            },
+        )?;
         Ok(Self {
             listen: settings.gateway_listen,
-            auth: auth.required()?,
-            profile: profile.required()?,
+            auth: auth.required(&common.service_tls)?,
+            profile: profile.required(&common.service_tls)?,
             key: key.parsed()?,
             trusted_proxies: settings.gateway_trusted_proxies.clone(),
             cors: common.cors(),
-            over_tls: false,
+            over_tls: tls.is_some(),
+            tls,
         })
     }
 }

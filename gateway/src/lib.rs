@@ -47,7 +47,8 @@ use crate::{linger::Lingering, problem::Problem, services::Services};
 /// None so far; the signature is the one that all services have.
 pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
     kit::crypto::install();
-    listener::serve(listener, api(&config), stop).await;
+    let api = api(&config);
+    listener::serve(listener, config.tls, api, stop).await;
     Ok(())
 }
 

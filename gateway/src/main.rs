@@ -18,6 +18,7 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
-    println!("gateway listens on http://{}", listener.local_addr()?);
+    let scheme = if config.over_tls { "https" } else { "http" };
+    println!("gateway listens on {scheme}://{}", listener.local_addr()?);
     gateway::serve(config, listener, stop.into()).await
 }

@@ -15,6 +15,8 @@ use tonic::{
 use crate::{
     context, deadline,
     service_token::{self, ServiceTokenSigner},
+    settings::SettingsError,
+    tls::ClientTls,
 };
 
 /// How long a connection may take to be made.
@@ -24,31 +26,62 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// When to repeat a call that met an outage.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Where a service is: one or several `http://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceUrls(Vec<Uri>);
+/// Where a service is: one or several `http://host:port` or
+/// `https://host:port`.
+#[derive(Clone, Debug)]
+pub struct ServiceUrls(Vec<Endpoint>);
 
 impl FromStr for ServiceUrls {
     type Err = String;
 
     fn from_str(list: &str) -> Result<Self, String> {
-        let parse = |entry: &str| {
-            entry
-                .parse::<Uri>()
-                .ok()
-                .filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
-                .ok_or_else(|| format!("'{entry}' is no URL such as http://127.0.0.1:50051"))
-        };
         let urls = list
             .split(',')
             .map(str::trim)
             .filter(|entry| !entry.is_empty())
-            .map(parse)
+            .map(endpoint)
             .collect::<Result<Vec<_>, _>>()?;
         if urls.is_empty() {
             return Err("at least one URL is needed".to_owned());
         }
         Ok(Self(urls))
+    }
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, String> {
+    let uri = url
+        .parse::<Uri>()
+        .ok()
+        .filter(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")))
+        .ok_or_else(|| format!("'{url}' is no URL such as http://127.0.0.1:50051"))?;
+    let endpoint = Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_while_idle(true);
+    with_tls(endpoint, &ClientTls::public())
+}
+
+/// The endpoint, over this TLS if it is an `https://…`.
+fn with_tls(endpoint: Endpoint, tls: &ClientTls) -> Result<Endpoint, String> {
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    let url = endpoint.uri().clone();
+    tls.apply(endpoint)
+        .map_err(|_| format!("'{url}' has no host that a certificate could name"))
+}
+
+impl ServiceUrls {
+    /// The same services, called over this TLS where they are `https://…`.
+    ///
+    /// # Errors
+    /// When a host is no name that a certificate could have.
+    pub fn called_by(self, tls: &ClientTls) -> Result<Self, SettingsError> {
+        let endpoints = self.0.into_iter();
+        let endpoints = endpoints.map(|endpoint| with_tls(endpoint, tls));
+        let endpoints = endpoints.collect::<Result<_, _>>().map_err(SettingsError)?;
+        Ok(Self(endpoints))
     }
 }
 
@@ -95,16 +128,9 @@ pub type ServiceChannel = InterceptedService<Channel, Outgoing>;
 /// A channel to the service at `urls`. It connects at the first call and again
 /// whenever the connection was lost; several URLs share the calls.
 pub fn channel(urls: &ServiceUrls, outgoing: Outgoing) -> ServiceChannel {
-    let endpoint = |uri: &Uri| {
-        Endpoint::from(uri.clone())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
-    };
     let channel = match urls.0.as_slice() {
-        [one] => endpoint(one).connect_lazy(),
-        several => Channel::balance_list(several.iter().map(endpoint)),
+        [one] => one.connect_lazy(),
+        several => Channel::balance_list(several.iter().cloned()),
     };
     InterceptedService::new(channel, outgoing)
 }
@@ -157,7 +183,7 @@ mod tests {
     #[test]
     fn urls_are_checked() {
         assert!("http://127.0.0.1:50051".parse::<ServiceUrls>().is_ok());
-        let two = "http://a:1, http://b:2".parse::<ServiceUrls>().unwrap();
+        let two = "http://a:1, https://b:2".parse::<ServiceUrls>().unwrap();
         assert_eq!(two.0.len(), 2);
         for bad in ["", "127.0.0.1:50051", "ftp://a:1", "http://"] {
             assert!(bad.parse::<ServiceUrls>().is_err(), "{bad}");

@@ -12,13 +12,15 @@ use tower::ServiceBuilder;
 
 use crate::{
     context::WithContext, cors::CorsOrigins, deadline, deadline::WithDeadline, health::Health,
-    listener, random::Random, stop::Stop,
+    listener, random::Random, stop::Stop, tls::ServerTls,
 };
 
 /// What a server needs beside its services.
 pub struct GrpcServer {
     /// Where to listen.
     pub listener: TcpListener,
+    /// Speaks TLS there.
+    pub tls: Option<ServerTls>,
     /// The full names of the services, for reflection's list.
     pub services: &'static [&'static str],
     /// Answers `grpc.health.v1`.
@@ -48,7 +50,7 @@ impl GrpcServer {
             .layer(GrpcWebLayer::new())
             .layer_fn(|inner| WithDeadline::new(inner, late))
             .service(routes);
-        listener::serve(self.listener, service, self.stop).await;
+        listener::serve(self.listener, self.tls, service, self.stop).await;
         Ok(())
     }
 }

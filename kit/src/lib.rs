@@ -22,3 +22,4 @@ pub mod service_token;
 pub mod settings;
 pub mod stop;
 pub mod telemetry;
+pub mod tls;

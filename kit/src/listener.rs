@@ -29,7 +29,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt as _};
 
-use crate::{client_address::PeerAddress, stop::Stop};
+use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 
 /// Requests at once on one HTTP/2 connection: the gateway's requests all share
 /// one, and thousands of them may wait for a message to be delivered.
@@ -46,8 +46,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 struct Limits {
     /// Connections at once; further ones wait in the kernel's backlog.
     connections: usize,
-    /// How long a client may take to send its first bytes, the head of a
-    /// request, or nothing between two requests of HTTP/1.
+    /// How long a client may take to shake hands and send its first bytes, to
+    /// send the head of a request, or to send nothing between two requests of HTTP/1.
     head: Duration,
     /// How long requests in flight are waited for at the end.
     drain: Duration,
@@ -67,7 +67,7 @@ impl Default for Limits {
 /// Serves `service` on `listener` until `stop`: takes no new connections when
 /// that is closing, and when it is ending lets requests in flight finish, and
 /// returns.
-pub async fn serve<S, B>(listener: TcpListener, service: S, stop: Stop)
+pub async fn serve<S, B>(listener: TcpListener, tls: Option<ServerTls>, service: S, stop: Stop)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -77,11 +77,16 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    serve_within(listener, service, stop, Limits::default()).await;
+    serve_within(listener, tls, service, stop, Limits::default()).await;
 }
 
-async fn serve_within<S, B>(listener: TcpListener, service: S, stop: Stop, limits: Limits)
-where
+async fn serve_within<S, B>(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    service: S,
+    stop: Stop,
+    limits: Limits,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
@@ -91,6 +96,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let http = Arc::new(http(limits.head));
+    let tls = tls.map(Arc::new);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -100,6 +106,7 @@ where
         };
         let connection = Connection {
             peer,
+            tls: tls.clone(),
             http: http.clone(),
             watcher: graceful.watcher(),
             stop: stop.clone(),
@@ -145,6 +152,7 @@ async fn accept(
 /// What a connection needs beside its stream and its service.
 struct Connection {
     peer: SocketAddr,
+    tls: Option<Arc<ServerTls>>,
     http: Arc<Builder<TokioExecutor>>,
     watcher: Watcher,
     stop: Stop,
@@ -152,9 +160,12 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve<I, S, B>(self, io: I, service: S) -> Result<(), Box<dyn Error + Send + Sync>>
+    async fn serve<S, B>(
+        self,
+        stream: TcpStream,
+        service: S,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>
     where
-        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
@@ -166,7 +177,7 @@ impl Connection {
         let Self { peer, .. } = self;
         let io = tokio::select! {
             () = self.stop.ending.cancelled() => return Ok(()),
-            io = timeout(self.limits.head, begun(io)) => io??,
+            io = timeout(self.limits.head, begun(stream, self.tls.as_deref())) => io??,
         };
         let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
@@ -177,12 +188,22 @@ impl Connection {
     }
 }
 
-/// Waits for the bytes that tell HTTP/2 from HTTP/1: hyper waits for them as
-/// long as it takes. Nothing is lost: they are read again from the result.
-async fn begun<I>(io: I) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>
-where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+/// A plain stream or one over TLS, as one type: hyper is compiled once.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<I: AsyncRead + AsyncWrite + Send + Unpin> Io for I {}
+
+/// Shakes hands if that is needed, and waits for the bytes that tell HTTP/2
+/// from HTTP/1: hyper waits for them as long as it takes. Nothing is lost: they
+/// are read again from the result.
+async fn begun(
+    stream: TcpStream,
+    tls: Option<&ServerTls>,
+) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+    let io: Box<dyn Io> = match tls {
+        Some(tls) => Box::new(tls.accept(stream).await?),
+        None => Box::new(stream),
+    };
     let (mut reader, writer) = tokio::io::split(io);
     let mut first = Vec::with_capacity(PREFACE.len());
     while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
@@ -215,6 +236,7 @@ mod tests {
     use tokio::{io::AsyncWriteExt as _, task::JoinHandle, time::Instant};
 
     use super::*;
+    use crate::tls;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -227,6 +249,14 @@ mod tests {
 
     impl Server {
         async fn start(limits: Limits, work: Duration) -> Self {
+            Self::on(None, limits, work).await
+        }
+
+        async fn over_tls(tls: &ServerTls, limits: Limits) -> Self {
+            Self::on(Some(tls.clone()), limits, Duration::ZERO).await
+        }
+
+        async fn on(tls: Option<ServerTls>, limits: Limits, work: Duration) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let service = tower::service_fn(move |_: Request<Incoming>| async move {
@@ -234,7 +264,7 @@ mod tests {
                 Ok::<_, Infallible>(Response::new("done".to_owned()))
             });
             let stop = Stop::default();
-            let task = tokio::spawn(serve_within(listener, service, stop.clone(), limits));
+            let task = tokio::spawn(serve_within(listener, tls, service, stop.clone(), limits));
             Self {
                 address,
                 stop,
@@ -295,6 +325,37 @@ mod tests {
                 took >= Duration::from_millis(150),
                 "{beginning:?}: {took:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_shake_hands_loses_the_place() {
+        let tls = tls::tests::server();
+        let server = Server::over_tls(&tls, limits(200)).await;
+        for beginning in [&b""[..], &[22, 3, 1], &[22, 3, 1, 2, 0, 1]] {
+            let (answer, took) = to_the_end(server.connect(beginning).await).await;
+            assert_eq!(answer, "");
+            assert!(took >= Duration::from_millis(150), "{took:?}");
+        }
+        // And who is done with that and silent then.
+        let stream = server.connect(b"").await;
+        let mut stream = tls::tests::connect(&tls, stream, b"h2").await;
+        let mut nothing = Vec::new();
+        let read = stream.read_to_end(&mut nothing);
+        let _ = timeout(Duration::from_secs(5), read).await.unwrap();
+        // What is no TLS at all is not served.
+        let (answer, _) = to_the_end(server.connect(REQUEST).await).await;
+        assert!(!answer.contains("done"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn the_protocol_is_agreed_upon_in_the_handshake() {
+        let tls = tls::tests::server();
+        let server = Server::over_tls(&tls, limits(2_000)).await;
+        for protocol in [&b"h2"[..], b"http/1.1"] {
+            let stream = server.connect(b"").await;
+            let stream = tls::tests::connect(&tls, stream, protocol).await;
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
         }
     }
 

@@ -3,12 +3,12 @@
 //! A wrong or missing one is a [`SettingsError`]: one line on stderr and exit
 //! status 2 (see [`crate::process::run`]).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Args, error::ErrorKind};
 
-use crate::{client::ServiceUrls, cors::CorsOrigins};
+use crate::{client::ServiceUrls, cors::CorsOrigins, tls::ClientTls};
 
 /// A setting is missing or wrong; the text is one line.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +87,7 @@ pub struct LogSettings {
 /// Where auth-service is.
 #[derive(Args, Clone, Debug, Default)]
 pub struct AuthUrl {
-    /// Where auth-service is: `http://host:port`, or several with commas
+    /// Where auth-service is: `http://host:port` (`https://…` with TLS), or several with commas
     #[arg(long, env = "AUTH_URL")]
     pub auth_url: Option<ServiceUrls>,
 }
@@ -95,7 +95,7 @@ pub struct AuthUrl {
 /// Where profile-service is.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileUrl {
-    /// Where profile-service is: `http://host:port`, or several with commas
+    /// Where profile-service is: `http://host:port` (`https://…` with TLS), or several with commas
     #[arg(long, env = "PROFILE_URL")]
     pub profile_url: Option<ServiceUrls>,
 }
@@ -131,24 +131,26 @@ where
 }
 
 impl AuthUrl {
-    /// The URLs.
+    /// The URLs, called with this TLS where they are `https://…`.
     ///
     /// # Errors
-    /// When they are not set.
-    pub fn required(&self) -> Result<ServiceUrls, SettingsError> {
+    /// When they are not set, or the files for TLS are wrong.
+    pub fn required(&self, tls: &ServiceTls) -> Result<ServiceUrls, SettingsError> {
         let purpose = "where auth-service is, as in http://127.0.0.1:50051";
-        required(self.auth_url.clone(), "AUTH_URL", purpose)
+        let urls = required(self.auth_url.clone(), "AUTH_URL", purpose)?;
+        urls.called_by(&ClientTls::load(tls)?)
     }
 }
 
 impl ProfileUrl {
-    /// The URLs.
+    /// The URLs, called with this TLS where they are `https://…`.
     ///
     /// # Errors
-    /// When they are not set.
-    pub fn required(&self) -> Result<ServiceUrls, SettingsError> {
+    /// When they are not set, or the files for TLS are wrong.
+    pub fn required(&self, tls: &ServiceTls) -> Result<ServiceUrls, SettingsError> {
         let purpose = "where profile-service is, as in http://127.0.0.1:50052";
-        required(self.profile_url.clone(), "PROFILE_URL", purpose)
+        let urls = required(self.profile_url.clone(), "PROFILE_URL", purpose)?;
+        urls.called_by(&ClientTls::load(tls)?)
     }
 }
 
@@ -172,6 +174,21 @@ impl GatewayKey {
         let purpose = "the key between the gateway and auth-service, 32 bytes in base64";
         parsed(self.gateway_key.as_deref(), "GATEWAY_KEY", purpose)
     }
+}
+
+/// How the services call each other over `https://…`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServiceTls {
+    /// Whom to trust at `https://…` in AUTH_URL and PROFILE_URL: certificates of
+    /// authorities (PEM file) [default: the public ones]
+    #[arg(long, env = "SERVICE_TLS_CA")]
+    pub service_tls_ca: Option<PathBuf>,
+    /// This process's own certificate, for services that ask for one (PEM file)
+    #[arg(long, env = "SERVICE_TLS_CERT")]
+    pub service_tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM file)
+    #[arg(long, env = "SERVICE_TLS_KEY")]
+    pub service_tls_key: Option<PathBuf>,
 }
 
 /// Whose access tokens they are and for whom.
@@ -214,6 +231,9 @@ pub struct Common {
     /// [default: `*` with simulated delivery, else none]
     #[arg(long, env = "CORS_ORIGINS")]
     pub cors_origins: Option<CorsOrigins>,
+    /// How this process calls the other services over TLS.
+    #[command(flatten)]
+    pub service_tls: ServiceTls,
     /// How loud the log is.
     #[command(flatten)]
     pub log: LogSettings,

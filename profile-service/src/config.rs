@@ -1,6 +1,6 @@
 //! The settings of profile-service, and the configuration that they make.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser};
 use database::DatabaseUrl;
@@ -8,6 +8,7 @@ use kit::{
     client::ServiceUrls,
     cors::CorsOrigins,
     settings::{AuthUrl, Common, SecretKey, ServiceKey, SettingsError, TokenNames, parsed},
+    tls::{ServerFiles, ServerTls},
 };
 
 /// Invite codes, inviters and followers (gRPC)
@@ -39,6 +40,17 @@ pub struct ProfileSettings {
     /// Where profile-service listens (gRPC, gRPC-Web)
     #[arg(long, env = "PROFILE_LISTEN", default_value = "127.0.0.1:50052")]
     pub profile_listen: SocketAddr,
+    /// Speak TLS, with this certificate and those between it and its authority
+    /// (PEM file)
+    #[arg(long, env = "PROFILE_TLS_CERT")]
+    pub profile_tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM file)
+    #[arg(long, env = "PROFILE_TLS_KEY")]
+    pub profile_tls_key: Option<PathBuf>,
+    /// Refuse callers without a certificate of this authority: mutual TLS (PEM
+    /// file)
+    #[arg(long, env = "PROFILE_TLS_CLIENT_CA")]
+    pub profile_tls_client_ca: Option<PathBuf>,
     /// Profiles: `postgres://user:password@host:port/name` or `sqlite://path`
     #[arg(long, env = "PROFILE_DATABASE_URL", hide_env_values = true)]
     pub profile_database_url: Option<String>,
@@ -58,6 +70,8 @@ pub struct Config {
     pub audience: String,
     /// The web pages that may call.
     pub cors: CorsOrigins,
+    /// Speaks TLS on the listener.
+    pub tls: Option<ServerTls>,
 }
 
 impl Config {
@@ -92,11 +106,19 @@ impl Config {
                 "PROFILE_DATABASE_URL",
                 "where profiles are kept, as in postgres://user:password@host/profile",
             )?,
-            auth_url: auth_url.required()?,
+            auth_url: auth_url.required(&common.service_tls)?,
             service_key: service_key.parsed()?,
             issuer: names.auth_issuer.clone(),
             audience: names.auth_audience.clone(),
             cors: common.cors(),
+            tls: ServerTls::load(
+                "PROFILE_TLS",
+                &ServerFiles {
+                    cert: settings.profile_tls_cert.as_deref(),
+                    key: settings.profile_tls_key.as_deref(),
+                    client_ca: settings.profile_tls_client_ca.as_deref(),
+                },
+            )?,
         })
     }
 }

@@ -74,6 +74,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         .add_service(ProvisioningServiceServer::from_arc(service));
     let server = GrpcServer {
         listener,
+        tls: config.tls,
         services: SERVICES,
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,

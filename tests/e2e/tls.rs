@@ -63,7 +63,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let cert = params.self_signed(&key).unwrap();
-        fs::write(directory.path().join("ca.pem"), cert.pem()).unwrap();
+        let path = directory.path().join("ca.pem");
+        write(&path, "CERTIFICATE", cert.der());
         let issuer = Issuer::new(params, key);
         Self { directory, issuer }
     }
@@ -81,8 +82,8 @@ impl Authority {
             cert: file("pem"),
             key: file("key"),
         };
-        fs::write(&certified.cert, signed.pem()).unwrap();
-        fs::write(&certified.key, own.serialize_pem()).unwrap();
+        write(&certified.cert, "CERTIFICATE", signed.der());
+        write(&certified.key, "PRIVATE KEY", own.serialized_der());
         certified
     }
 
@@ -94,6 +95,10 @@ impl Authority {
             flag("--service-tls-key", &own.key),
         ]
     }
+}
+
+fn write(path: &Path, tag: &str, der: &[u8]) {
+    fs::write(path, pem::encode(&pem::Pem::new(tag, der))).unwrap();
 }
 
 fn flag(name: &str, path: &Path) -> String {
@@ -135,18 +140,15 @@ impl Client {
         let stream = TcpStream::connect(&self.address).await.unwrap();
         let name = self.name.try_into().unwrap();
         let mut stream = self.tls.connect(name, stream).await.unwrap();
-        let mut head = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
-        if let Some(token) = token {
-            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
-        }
+        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let bearer = bearer.unwrap_or_default();
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        if !body.is_empty() {
-            let length = body.len();
-            head.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {length}\r\n"
-            ));
-        }
-        let request = format!("{head}\r\n{body}");
+        let kind = match body.len() {
+            0 => String::new(),
+            long => format!("Content-Type: application/json\r\nContent-Length: {long}\r\n"),
+        };
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}{kind}\r\n{body}");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         // An error if the stream is cut without TLS saying that it ends.

@@ -248,6 +248,7 @@ impl World {
             key: key(),
             trusted_proxies: "".parse().unwrap(),
             cors: CorsOrigins::Any,
+            tls: None,
             over_tls: false,
         };
         change(&mut config);
@@ -297,6 +298,7 @@ async fn serve(
     let address = listener.local_addr().unwrap();
     let server = GrpcServer {
         listener,
+        tls: None,
         services,
         health: Health::new(services, stores, stop.clone()),
         cors: CorsOrigins::List(vec![]),
