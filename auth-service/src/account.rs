@@ -167,15 +167,24 @@ impl Account {
     pub(crate) async fn erase(&self, caller: &AccessClaims) -> Result<(), Error> {
         let user_id = caller.sub;
         match self.users.erasure(user_id).await? {
-            None | Some(Erasure::NotBegun) => {
-                self.signed_in(caller).await?;
-                self.users.erase(user_id, self.clock.now()).await?;
-                audit!("erase", "erased here", %user_id);
-            }
+            None | Some(Erasure::NotBegun) => self.erase_here(caller).await?,
             Some(Erasure::ProfileIsLeft) => {}
             Some(Erasure::Done) => return Ok(()),
         }
         self.finish_erasure(user_id).await
+    }
+
+    async fn erase_here(&self, caller: &AccessClaims) -> Result<(), Error> {
+        let user_id = caller.sub;
+        if let Err(error) = self.signed_in(caller).await {
+            // The same call may have come twice at once.
+            let erasure = self.users.erasure(user_id).await?;
+            let begun = matches!(erasure, Some(Erasure::ProfileIsLeft | Erasure::Done));
+            return if begun { Ok(()) } else { Err(error) };
+        }
+        self.users.erase(user_id, self.clock.now()).await?;
+        audit!("erase", "erased here", %user_id);
+        Ok(())
     }
 
     /// Erases the profile of an erased user.

@@ -1,12 +1,13 @@
 //! The rules of signing in.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use kit::{
     audit,
     clock::{Clock, UnixMillis},
     random::{Random, uuid_v7},
 };
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -25,9 +26,12 @@ use crate::{
 /// The most characters of a User-Agent that are kept.
 const MAX_USER_AGENT: usize = 256;
 
+/// How long a written sign-in waits for its challenge to be deleted.
+const SPEND: Duration = Duration::from_millis(500);
+
 /// The rules, over what they need.
 pub(crate) struct Auth {
-    pub(crate) challenges: Challenges,
+    pub(crate) challenges: Arc<Challenges>,
     pub(crate) users: Users,
     pub(crate) profiles: Profiles,
     pub(crate) sms: Arc<dyn SmsSender>,
@@ -75,17 +79,19 @@ impl Auth {
             PhoneNumber::parse(phone, self.phone_check).map_err(|_| Error::PhoneNumberInvalid)?;
         let planned = self.sms.plan();
         let now = self.clock.now();
-        let started = self
-            .challenges
-            .start(&phone, invited_by, client, planned, now)
-            .await
-            .map_err(|refused| match refused {
-                Refused::TooMany { retry_after } => {
-                    audit!("code_request", "limited", ?phone, %client);
-                    Error::TooManyCodes { retry_after }
-                }
-                Refused::Unavailable(cause) => Error::Challenges(cause),
-            })?;
+        let (challenges, asking) = (self.challenges.clone(), phone.clone());
+        let started = to_its_end(async move {
+            challenges
+                .start(&asking, invited_by, client, planned, now)
+                .await
+        });
+        let started = started.await.map_err(|refused| match refused {
+            Refused::TooMany { retry_after } => {
+                audit!("code_request", "limited", ?phone, %client);
+                Error::TooManyCodes { retry_after }
+            }
+            Refused::Unavailable(cause) => Error::Challenges(cause),
+        })?;
         self.sms.deliver(&phone, &started.code, planned).await;
         audit!("code_request", "sent", ?phone, %client);
         Ok(Requested {
@@ -136,10 +142,14 @@ impl Auth {
         };
         let begun = self.begin_session(&matched, &session).await?;
         let (user_id, new_user) = begun.ok_or_else(refused)?;
-        self.challenges.spend(&matched, &code).await;
         let access = self
             .tokens
-            .sign_access(user_id, session.session_id, &matched.phone, now)?;
+            .sign_access(user_id, session_id, &matched.phone, now)?;
+        let (challenges, spent) = (self.challenges.clone(), matched.clone());
+        let spending = to_its_end(async move { challenges.spend(&spent, &code).await });
+        // The sign-in is written: a store that has just gone away must not
+        // keep its answer back.
+        let _ = tokio::time::timeout(SPEND, spending).await;
         audit!("sign_in", "signed in", phone = ?matched.phone, %client, %user_id, new_user);
         Ok(SignIn {
             user_id,
@@ -184,6 +194,16 @@ impl Auth {
             FirstSignIn::KnownUser => Some((user.user_id, false)),
             FirstSignIn::Spent | FirstSignIn::Erased => None,
         })
+    }
+}
+
+/// Runs steps that belong together to their end, even if the client goes away
+/// in the middle or its time is over.
+async fn to_its_end<T: Send + 'static>(steps: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(steps.in_current_span()).await {
+        Ok(outcome) => outcome,
+        // Nothing cancels the task, so it has panicked: so does its caller.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

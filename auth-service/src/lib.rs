@@ -106,12 +106,12 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         random: random.clone(),
     });
     let auth = Auth {
-        challenges: Challenges::new(
+        challenges: Arc::new(Challenges::new(
             challenge_store,
             hasher.clone(),
             config.challenge_rules,
             random.clone(),
-        ),
+        )),
         users,
         profiles,
         sms: config.sms.sender(random.clone()),
@@ -133,7 +133,9 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock),
         trusted_proxies: config.trusted_proxies,
     };
-    let routes = Routes::new(AuthServiceServer::new(service));
+    let routes = Routes::new(
+        AuthServiceServer::new(service).max_decoding_message_size(kit::grpc::MAX_MESSAGE),
+    );
     let server = GrpcServer {
         listener,
         tls: config.tls,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
 /// The longest input that is looked at.
 const MAX_INPUT: usize = 64;
@@ -41,15 +41,25 @@ impl PhoneNumber {
             .parse(format!("+{digits}"), None)
             .map_err(|_| NotAPhoneNumber)?;
         let fits = match check {
-            PhoneCheck::Possible => PHONE_NUMBER_UTIL.is_possible_number(&number),
+            // A length that is possible only without an area code is none in
+            // an international number.
+            PhoneCheck::Possible => matches!(
+                PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number),
+                Ok(NumberLengthType::IsPossible)
+            ),
             PhoneCheck::Valid => PHONE_NUMBER_UTIL.is_valid_number(&number),
         };
         if !fits {
             return Err(NotAPhoneNumber);
         }
-        // A national prefix in the middle, as in +44 (0)20…, is gone here: one
-        // phone, one spelling, one user.
+        // A national prefix in the middle, as in +44 (0)20…, is gone here.
         let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164);
+        // One phone, one spelling, one user: what would be read as yet another
+        // number is none.
+        let again = PHONE_NUMBER_UTIL.parse(&e164, None);
+        if again.ok().as_ref() != Some(&number) {
+            return Err(NotAPhoneNumber);
+        }
         Ok(Self(e164.into_owned()))
     }
 
@@ -145,6 +155,9 @@ mod tests {
             "+7777777",
             "+777777777661",
             "+7123",
+            "+12530000",
+            // Without its national prefix it would begin with another one.
+            "+44 (0)0012312344",
             "+4915112345678901",
             "+1",
             &"+7".repeat(100),

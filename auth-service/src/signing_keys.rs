@@ -18,8 +18,8 @@ const PEM_TAG: &str = "PRIVATE KEY";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read.
-    #[error("cannot read {0}: {1}")]
-    Unreadable(String, std::io::Error),
+    #[error("expected PEM blocks, or the path of a file of them, which cannot be read: {0}")]
+    Unreadable(std::io::Error),
     /// There is no PEM block.
     #[error(
         "expected PEM blocks of Ed25519 private keys (make one with: openssl genpkey -algorithm ed25519)"
@@ -53,8 +53,7 @@ impl SigningKeys {
             return Self::from_pem(setting);
         }
         let path = Path::new(setting.trim());
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| KeyError::Unreadable(path.display().to_string(), error))?;
+        let text = std::fs::read_to_string(path).map_err(KeyError::Unreadable)?;
         Self::from_pem(&text)
     }
 
@@ -161,6 +160,8 @@ mod tests {
             let error = SigningKeys::from_pem(text).unwrap_err().to_string();
             assert!(!error.contains("AAAA") && !error.contains("secret"));
         }
-        assert!(SigningKeys::from_setting("/nonexistent").is_err());
+        // A key without its armour is taken for a path.
+        let error = SigningKeys::from_setting("MC4CAQAwBQYDK2VwBCIEIJ1h").unwrap_err();
+        assert!(!error.to_string().contains("MC4CAQ"));
     }
 }

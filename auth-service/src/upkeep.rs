@@ -1,5 +1,5 @@
-//! What is done from time to time, by every replica: nothing that correctness
-//! hangs on, and nothing that two may not do at once.
+//! What is done from time to time, by every replica: erasures whose caller did
+//! not come again, and old sessions. Two may do it at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,10 +34,16 @@ pub(crate) async fn keep_up(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(ERASURES) => {}
         }
-        finish_erasures(&account).await;
         round = (round + 1) % ROUNDS_PER_PURGE;
-        if round == 0 {
-            purge(&account).await;
+        let work = async {
+            finish_erasures(&account).await;
+            if round == 0 {
+                purge(&account).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = work => {}
         }
     }
 }
@@ -55,7 +61,6 @@ async fn finish_erasures(account: &Account) {
             Ok(()) => {}
             Err(error) => {
                 tracing::warn!(%user_id, %error, "an erasure has to wait for profile-service");
-                return;
             }
         }
     }

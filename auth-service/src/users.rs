@@ -178,12 +178,20 @@ impl Users {
         rows.iter().map(|row| row.get("user_id")).collect()
     }
 
-    /// Marks an erased user's profile as gone.
+    /// Marks an erased user's profile as gone. A sign-in that was under way
+    /// during the erasure may have written its session after it: what that
+    /// holds is forgotten now.
     pub async fn finish_erasure(&self, user_id: Uuid) -> Result<(), Error> {
-        const SQL: &str = "\
+        const SESSIONS: &str = "\
+            UPDATE sessions
+            SET ended_at = COALESCE(ended_at, created_at), user_agent = '', client_address = ''
+            WHERE user_id = $1
+              AND EXISTS (SELECT 1 FROM users WHERE user_id = $1 AND erased_at IS NOT NULL)";
+        const USER: &str = "\
             UPDATE users SET profile_created = FALSE
             WHERE user_id = $1 AND erased_at IS NOT NULL";
-        self.0.write(SQL, &[user_id.into()]).await?;
+        self.0.write(SESSIONS, &[user_id.into()]).await?;
+        self.0.write(USER, &[user_id.into()]).await?;
         Ok(())
     }
 

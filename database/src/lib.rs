@@ -15,9 +15,12 @@ mod transaction;
 mod url;
 mod value;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -33,6 +36,9 @@ pub use transaction::{Transaction, Work};
 pub use url::DatabaseUrl;
 pub use value::Value;
 
+/// How long the end waits for statements under way.
+const CLOSE: Duration = Duration::from_secs(1);
+
 /// A database of one service.
 pub struct Database {
     engine: Engine,
@@ -44,7 +50,7 @@ impl Database {
     ///
     /// A SQLite file is opened and migrated before this returns. PostgreSQL
     /// may not be there yet: it is migrated as soon as it is, and until then
-    /// every call is [`Error::Unavailable`].
+    /// every call is [`Error::NotMigrated`].
     ///
     /// # Errors
     /// When a SQLite file cannot be opened or migrated.
@@ -89,15 +95,21 @@ impl Database {
         tracing::info!("the database is ready");
     }
 
-    /// Closes all connections, after the statements under way. A SQLite file is
-    /// whole by itself then: its write-ahead log is folded into it.
+    /// Closes all connections, after the statements under way, for which it
+    /// waits a second at the most. A SQLite file is whole by itself then: its
+    /// write-ahead log is folded into it.
     pub async fn close(&self) {
-        match &self.engine {
-            Engine::Postgres(pool) => pool.close().await,
-            Engine::Sqlite { writer, reader } => {
-                reader.close().await;
-                writer.close().await;
+        let closing = async {
+            match &self.engine {
+                Engine::Postgres(pool) => pool.close().await,
+                Engine::Sqlite { writer, reader } => {
+                    reader.close().await;
+                    writer.close().await;
+                }
             }
+        };
+        if tokio::time::timeout(CLOSE, closing).await.is_err() {
+            tracing::warn!("a statement is still under way and is cut off");
         }
     }
 

@@ -52,7 +52,10 @@ fn endpoint(url: &str) -> Result<Endpoint, String> {
     let uri = url
         .parse::<Uri>()
         .ok()
-        .filter(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")))
+        .filter(|uri| {
+            uri.host().is_some_and(|host| !host.is_empty())
+                && matches!(uri.scheme_str(), Some("http" | "https"))
+        })
         .ok_or_else(|| format!("'{url}' is no URL such as http://127.0.0.1:50051"))?;
     let endpoint = Endpoint::from(uri)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -185,7 +188,7 @@ mod tests {
         assert!("http://127.0.0.1:50051".parse::<ServiceUrls>().is_ok());
         let two = "http://a:1, https://b:2".parse::<ServiceUrls>().unwrap();
         assert_eq!(two.0.len(), 2);
-        for bad in ["", "127.0.0.1:50051", "ftp://a:1", "http://"] {
+        for bad in ["", "127.0.0.1:50051", "ftp://a:1", "http://", "http://:1"] {
             assert!(bad.parse::<ServiceUrls>().is_err(), "{bad}");
         }
     }

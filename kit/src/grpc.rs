@@ -15,6 +15,10 @@ use crate::{
     listener, random::Random, stop::Stop, tls::ServerTls,
 };
 
+/// The longest message that a service takes, in bytes: many times what the
+/// longest one needs, and little to hold for each of many calls at once.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
 /// What a server needs beside its services.
 pub struct GrpcServer {
     /// Where to listen.

@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -17,6 +20,9 @@ use tonic_health::pb::{
 
 /// How long a store may take to answer before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// For how long an answer stands: however many ask, the stores are asked this
+/// often at the most.
+const FRESH: Duration = Duration::from_millis(250);
 /// How often a watched status is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,11 +33,18 @@ pub trait Dependency: Send + Sync {
     async fn ping(&self) -> anyhow::Result<()>;
 }
 
+/// A dependency, and what it said last. Held while it is asked: one at a time.
+struct Watched {
+    name: &'static str,
+    dependency: Arc<dyn Dependency>,
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
 /// A service's health.
 #[derive(Clone)]
 pub struct Health {
     services: &'static [&'static str],
-    dependencies: Arc<[(&'static str, Arc<dyn Dependency>)]>,
+    dependencies: Arc<[Watched]>,
     stop: CancellationToken,
 }
 
@@ -43,23 +56,28 @@ impl Health {
         dependencies: impl IntoIterator<Item = (&'static str, Arc<dyn Dependency>)>,
         stop: CancellationToken,
     ) -> Self {
+        let watched = |(name, dependency)| Watched {
+            name,
+            dependency,
+            last: Mutex::new(None),
+        };
         Self {
             services,
-            dependencies: dependencies.into_iter().collect(),
+            dependencies: dependencies.into_iter().map(watched).collect(),
             stop,
         }
     }
 
     async fn status(&self, name: &str) -> Option<ServingStatus> {
         let whole = name.is_empty() || self.services.contains(&name);
-        if !whole && !self.dependencies.iter().any(|(known, _)| *known == name) {
+        if !whole && !self.dependencies.iter().any(|known| known.name == name) {
             return None;
         }
         if self.stop.is_cancelled() {
             return Some(ServingStatus::NotServing);
         }
-        for (known, dependency) in self.dependencies.iter() {
-            if (whole || *known == name) && !usable(known, &**dependency).await {
+        for dependency in self.dependencies.iter() {
+            if (whole || dependency.name == name) && !dependency.is_usable().await {
                 return Some(ServingStatus::NotServing);
             }
         }
@@ -93,20 +111,32 @@ impl Health {
     }
 }
 
-async fn usable(name: &str, dependency: &dyn Dependency) -> bool {
-    match tokio::time::timeout(PATIENCE, dependency.ping()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(
-                dependency = name,
-                error = format!("{error:#}"),
-                "not usable"
-            );
-            false
+impl Watched {
+    async fn is_usable(&self) -> bool {
+        let mut last = self.last.lock().await;
+        if let Some((asked, usable)) = *last
+            && asked.elapsed() < FRESH
+        {
+            return usable;
         }
-        Err(_) => {
-            tracing::warn!(dependency = name, "no answer within a second");
-            false
+        let usable = self.ask().await;
+        *last = Some((Instant::now(), usable));
+        usable
+    }
+
+    async fn ask(&self) -> bool {
+        let dependency = self.name;
+        match tokio::time::timeout(PATIENCE, self.dependency.ping()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let error = format!("{error:#}");
+                tracing::warn!(dependency, error, "not usable");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(dependency, "no answer within a second");
+                false
+            }
         }
     }
 }

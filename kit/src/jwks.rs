@@ -59,7 +59,7 @@ pub struct JwksCache {
     source: Arc<dyn KeySource>,
     /// `None` until a fetch succeeds.
     keys: RwLock<Option<Keys>>,
-    /// When the last fetch began. Held during a fetch: one at a time.
+    /// When the last fetch ended. Held during a fetch: one at a time.
     last_fetch: Mutex<Option<Instant>>,
     /// Whether the last fetch failed: told in the log when it changes.
     failing: AtomicBool,
@@ -98,8 +98,9 @@ impl JwksCache {
 
     async fn fetch(&self) -> bool {
         let mut last = self.last_fetch.lock().await;
+        let fetched = self.fetch_now().await;
         *last = Some(Instant::now());
-        self.fetch_now().await
+        fetched
     }
 
     /// Fetches unless somebody did a moment ago.
@@ -112,8 +113,9 @@ impl JwksCache {
             Known::Nothing => FIRST_INTERVAL,
         };
         if last.is_none_or(|last| last.elapsed() >= interval) {
-            *last = Some(Instant::now());
             self.fetch_now().await;
+            // Not when it began: those who waited for it would each try again.
+            *last = Some(Instant::now());
         }
     }
 

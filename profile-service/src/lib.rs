@@ -70,8 +70,14 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         users: AccessTokenVerifier::new(keys, &config.issuer, &config.audience, clock.clone()),
         services: ServiceTokenVerifier::new(&config.service_key, NAME, clock),
     });
-    let routes = Routes::new(ProfileServiceServer::from_arc(service.clone()))
-        .add_service(ProvisioningServiceServer::from_arc(service));
+    let routes = Routes::new(
+        ProfileServiceServer::from_arc(service.clone())
+            .max_decoding_message_size(kit::grpc::MAX_MESSAGE),
+    )
+    .add_service(
+        ProvisioningServiceServer::from_arc(service)
+            .max_decoding_message_size(kit::grpc::MAX_MESSAGE),
+    );
     let server = GrpcServer {
         listener,
         tls: config.tls,

@@ -88,8 +88,10 @@ impl Profiles {
     /// user's own, or not the first.
     pub(crate) async fn activate(&self, user_id: Uuid, invite_code: &str) -> Result<(), Error> {
         let code = InviteCode::parse(invite_code).ok_or(Error::InviteCodeNotFound)?;
-        let owner = self.store.owner(&code).await?;
-        let inviter_id = owner.ok_or(Error::InviteCodeNotFound)?;
+        let Some(inviter_id) = self.store.owner(&code).await? else {
+            self.require(user_id).await?;
+            return Err(Error::InviteCodeNotFound);
+        };
         if inviter_id == user_id {
             return Err(Error::InviteCodeOwn);
         }
@@ -102,11 +104,15 @@ impl Profiles {
             audit!("activate_invite", "activated", %user_id, %inviter_id);
             return Ok(());
         }
-        if self.store.exists(user_id).await? {
-            Err(Error::InviterAlreadySet)
-        } else {
-            Err(Error::UserGone)
-        }
+        self.require(user_id).await?;
+        Err(Error::InviterAlreadySet)
+    }
+
+    /// Refuses the call of a user who is no more: an access token outlives its
+    /// user by some minutes.
+    async fn require(&self, user_id: Uuid) -> Result<(), Error> {
+        let exists = self.store.exists(user_id).await?;
+        exists.then_some(()).ok_or(Error::UserGone)
     }
 
     /// A page of followers.
@@ -119,6 +125,9 @@ impl Profiles {
         let after = Position::from_token(page_token).ok_or(Error::PageTokenInvalid)?;
         // One more than asked for tells whether there is another page.
         let followers = self.store.followers(user_id, after, page_size + 1).await?;
+        if followers.is_empty() {
+            self.require(user_id).await?;
+        }
         Ok(page(followers, page_size))
     }
 }

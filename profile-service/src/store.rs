@@ -164,7 +164,8 @@ impl ProfileStore {
         Ok(Some((profile, followers)))
     }
 
-    /// At most `count` followers that come after a position.
+    /// At most `count` followers that come after a position; none of an erased
+    /// user's.
     pub async fn followers(
         &self,
         user_id: Uuid,
@@ -174,6 +175,8 @@ impl ProfileStore {
         const SQL: &str = "\
             SELECT phone_number, invited_at AS at, user_id FROM profiles
             WHERE inviter_id = $1 AND (invited_at, user_id) > ($2, $3)
+              AND EXISTS (SELECT 1 FROM profiles AS own
+                          WHERE own.user_id = $1 AND own.erased_at IS NULL)
             ORDER BY invited_at, user_id LIMIT $4";
         let values = [
             user_id.into(),

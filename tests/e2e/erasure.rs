@@ -25,6 +25,13 @@ async fn an_erased_user_is_gone(product: Product) {
         (gone.status, gone.header("error-code")),
         (401, "SESSION_ENDED")
     );
+    let path = "/api/v1/personal-area/followers/";
+    let gone = product.get(path, Some(&user.token)).await;
+    assert_eq!(gone.header("error-code"), "SESSION_ENDED", "{}", gone.body);
+    for code in [&*inviter.invite_code, "zzzzzz"] {
+        let gone = product.activate(&user.token, code).await;
+        assert_eq!(gone.header("error-code"), "SESSION_ENDED", "{code}");
+    }
 
     assert_eq!(
         product.profile(&inviter.token).await["followers"],

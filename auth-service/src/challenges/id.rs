@@ -19,8 +19,9 @@ pub struct Slot([u8; SLOT_BYTES]);
 impl Slot {
     /// The slot of a phone number, by its keyed hash.
     pub fn of(phone: &Mac) -> Self {
+        let mac = URL_SAFE_NO_PAD.decode(phone.as_str()).unwrap_or_default();
         let mut slot = [0; SLOT_BYTES];
-        for (byte, of_mac) in slot.iter_mut().zip(phone.as_str().bytes()) {
+        for (byte, of_mac) in slot.iter_mut().zip(mac) {
             *byte = of_mac;
         }
         Self(slot)

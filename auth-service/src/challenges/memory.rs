@@ -111,12 +111,14 @@ impl ChallengeStore for MemoryChallenges {
         let refused = phone_hour.and_then(|hour| hour.full_for(limits.per_phone, HOUR, now));
         let refused = refused.or_else(|| {
             let pair = state.pairs.get(&pair_key, now)?;
-            let free = pair.last?.after(limits.gap);
-            // Without a gap the clocks of two callers need not agree.
-            let early = limits.gap > Duration::ZERO && free > now;
-            let gap = early.then(|| now.until(free));
-            let full = pair.hour.full_for(limits.per_phone_and_address, HOUR, now);
-            full.or(gap)
+            let most = limits.per_phone_and_address;
+            let gap = || {
+                let free = pair.last?.after(limits.gap);
+                // Without a gap the clocks of two callers need not agree.
+                let early = limits.gap > Duration::ZERO && free > now;
+                early.then(|| now.until(free))
+            };
+            pair.hour.full_for(most, HOUR, now).or_else(gap)
         });
         if let Some(retry_after) = refused {
             return Ok(Start::TooMany { retry_after });
@@ -158,7 +160,6 @@ impl ChallengeStore for MemoryChallenges {
         let pair_key = (phone_key.clone(), new.address.0.clone());
         if let Some(pair) = state.pairs.get_mut(&pair_key, UnixMillis(0)) {
             pair.hour.uncount();
-            pair.last = None;
         }
         Ok(())
     }

@@ -6,5 +6,4 @@ for i = 2, 4 do
     redis.call('HINCRBY', KEYS[i], 'count', -1)
   end
 end
-redis.call('HDEL', KEYS[4], 'last')
 return redis.status_reply('OK')

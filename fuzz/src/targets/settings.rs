@@ -70,7 +70,7 @@ pub(crate) fn service_urls(data: &[u8]) -> bool {
         if !entry.is_empty() {
             let url: Uri = entry.parse().unwrap();
             assert!(matches!(url.scheme_str(), Some("http" | "https")));
-            assert!(url.host().is_some(), "{entry}");
+            assert!(url.host().is_some_and(|host| !host.is_empty()), "{entry}");
         }
     }
     RUNTIME.block_on(async {
