@@ -22,7 +22,7 @@ use tonic_health::pb::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// For how long an answer stands: however many ask, the stores are asked this
 /// often at the most.
-const FRESH: Duration = Duration::from_millis(250);
+const FRESH: Duration = Duration::from_millis(100);
 /// How often a watched status is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
