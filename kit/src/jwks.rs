@@ -105,18 +105,30 @@ impl JwksCache {
 
     /// Fetches unless somebody did a moment ago.
     async fn fetch_at_bounded_rate(&self, kid: &str) {
+        let arrived = Instant::now();
         let mut last = self.last_fetch.lock().await;
-        let interval = match self.known(kid) {
+        match self.known(kid) {
             // Somebody else fetched it while this call waited for the lock.
             Known::Key(_) => return,
-            Known::NoSuchKey => MIN_INTERVAL,
-            Known::Nothing => FIRST_INTERVAL,
-        };
-        if last.is_none_or(|last| last.elapsed() >= interval) {
-            self.fetch_now().await;
-            // Not when it began: those who waited for it would each try again.
-            *last = Some(Instant::now());
+            Known::NoSuchKey => {
+                if last.is_some_and(|last| last.elapsed() < MIN_INTERVAL) {
+                    return;
+                }
+            }
+            // Nobody can be let in, so it is worth a moment's wait; but a fetch
+            // that failed while this call waited has answered it too.
+            Known::Nothing => {
+                if last.is_some_and(|last| last > arrived) {
+                    return;
+                }
+                if let Some(last) = *last {
+                    tokio::time::sleep_until(last + FIRST_INTERVAL).await;
+                }
+            }
         }
+        self.fetch_now().await;
+        // Not when it began: those who waited for it would each try again.
+        *last = Some(Instant::now());
     }
 
     async fn fetch_now(&self) -> bool {
@@ -220,6 +232,31 @@ mod tests {
         source.publish(&["a", "b"]);
         tokio::time::advance(MIN_INTERVAL).await;
         assert!(cache.find("b").await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_keys_are_waited_for_a_moment_after_a_fetch_that_failed() {
+        let source = Arc::new(Source::default());
+        let cache = JwksCache::new(source.clone());
+        assert!(cache.find("a").await.is_err());
+        source.publish(&["a"]);
+        assert!(cache.find("a").await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failed_fetch_answers_all_who_wait_for_it() {
+        let source = Arc::new(Source::default());
+        let cache = Arc::new(JwksCache::new(source.clone()));
+        let calls: Vec<_> = (0..50)
+            .map(|_| {
+                let cache = cache.clone();
+                tokio::spawn(async move { cache.find("a").await.is_err() })
+            })
+            .collect();
+        for call in calls {
+            assert!(call.await.unwrap());
+        }
+        assert!(source.fetches.load(Ordering::SeqCst) <= 2);
     }
 
     #[tokio::test(start_paused = true)]
