@@ -15,7 +15,6 @@ use auth_service::{
 use database::DatabaseUrl;
 use kit::{
     clock::{SystemClock, UnixMillis},
-    health::Dependency as _,
     random::{SystemRandom, bytes, uuid_v7},
 };
 use testkit::PrivatePostgres;
@@ -71,12 +70,8 @@ impl Bench {
         let url: DatabaseUrl = url.parse().unwrap();
         let users = Users::open(&url, CancellationToken::new()).await.unwrap();
         // PostgreSQL is migrated in the background.
-        let ready = async {
-            while users.database().ping().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), ready)
+        let database = users.database();
+        tokio::time::timeout(std::time::Duration::from_secs(30), database.ready())
             .await
             .expect("the database is migrated in time");
         let sessions = Sessions::new(users.database());

@@ -57,15 +57,8 @@ async fn open(url: &str) -> Users {
     let url: DatabaseUrl = url.parse().unwrap();
     let users = Users::open(&url, CancellationToken::new()).await.unwrap();
     // PostgreSQL is migrated in the background.
-    let ready = async {
-        while kit::health::Dependency::ping(&*users.database())
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(30), ready)
+    let database = users.database();
+    tokio::time::timeout(std::time::Duration::from_secs(30), database.ready())
         .await
         .expect("the database is migrated in time");
     users

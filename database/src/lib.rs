@@ -36,6 +36,8 @@ pub use transaction::{Transaction, Work};
 pub use url::DatabaseUrl;
 pub use value::Value;
 
+/// How often [`Database::ready`] looks.
+const READY_POLL: Duration = Duration::from_millis(20);
 /// How long the end waits for statements under way.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -93,6 +95,14 @@ impl Database {
         }
         self.migrated.store(true, Ordering::Release);
         tracing::info!("the database is ready");
+    }
+
+    /// Waits until it can be used: until it is there, and its tables are.
+    pub async fn ready(&self) {
+        while let Err(error) = self.read("SELECT 1", &[]).await {
+            tracing::debug!(%error, "not ready yet");
+            tokio::time::sleep(READY_POLL).await;
+        }
     }
 
     /// Closes all connections, after the statements under way, for which it

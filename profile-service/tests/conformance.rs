@@ -5,12 +5,11 @@
     reason = "a test that fails panics"
 )]
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use database::DatabaseUrl;
 use kit::{
     clock::{SystemClock, UnixMillis},
-    health::Dependency as _,
     random::{SystemRandom, uuid_v7},
 };
 use profile_service::{
@@ -70,12 +69,8 @@ async fn open(url: &str) -> ProfileStore {
         .await
         .unwrap();
     // PostgreSQL is migrated in the background.
-    let ready = async {
-        while store.database().ping().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), ready)
+    let database = store.database();
+    tokio::time::timeout(std::time::Duration::from_secs(30), database.ready())
         .await
         .expect("the database is migrated in time");
     store
