@@ -137,12 +137,10 @@ impl Keeper {
         self.order("stop");
     }
 
-    /// Waits for something that the running server is about to do.
-    pub(crate) fn wait_until(&self, done: impl Fn() -> bool) {
-        let deadline = Instant::now() + READY_WITHIN;
-        while !done() {
-            self.wait_a_little(deadline);
-        }
+    /// Kills the server and its children, which keep nothing that was only in
+    /// their memory; returns when they are gone.
+    pub(crate) fn kill(&self) {
+        self.order("kill");
     }
 
     /// An error is the log of a server that ended instead of serving.
