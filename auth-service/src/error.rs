@@ -89,9 +89,7 @@ impl From<Error> for Status {
             Error::RefreshTokenInvalid => refusal(Reason::TokenInvalid),
             Error::SessionEnded => refusal(Reason::SessionEnded),
             Error::SessionNotFound => refusal(Reason::SessionNotFound).field("session_id"),
-            Error::Database(database::Error::Overloaded) => {
-                refusal(Reason::Overloaded).retry_after(RETRY_AFTER)
-            }
+            Error::Database(database::Error::Overloaded) => kit::admission::overloaded(),
             Error::Database(cause) => outage(&cause),
             Error::Challenges(cause) => outage(&cause),
             Error::Profiles(status) => return from_profile_service(status),

@@ -19,15 +19,10 @@ mod transaction;
 mod url;
 mod value;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use connection::Connection;
@@ -43,6 +38,9 @@ pub use value::Value;
 
 /// How often [`Database::ready`] looks.
 const READY_POLL: Duration = Duration::from_millis(20);
+/// How long after the opening callers wait for the first connection: a service
+/// that has just started refuses nobody for that.
+const OPENING: Duration = Duration::from_secs(2);
 /// How often the log says that the database is still not there.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 /// How long the end waits for statements under way.
@@ -51,7 +49,8 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// A database of one service.
 pub struct Database {
     engine: Engine,
-    migrated: AtomicBool,
+    migrated: watch::Sender<bool>,
+    opened: Instant,
 }
 
 impl Database {
@@ -59,7 +58,7 @@ impl Database {
     ///
     /// A SQLite file is opened and migrated before this returns. PostgreSQL
     /// may not be there yet: it is migrated as soon as it is, and until then
-    /// every call is [`Error::NotMigrated`].
+    /// every call is [`Error::NotMigrated`], after a moment's wait at first.
     ///
     /// # Errors
     /// When a SQLite file cannot be opened or migrated.
@@ -70,12 +69,13 @@ impl Database {
     ) -> anyhow::Result<Arc<Self>> {
         let database = Arc::new(Self {
             engine: Engine::open(url).await?,
-            migrated: AtomicBool::new(false),
+            migrated: watch::Sender::new(false),
+            opened: Instant::now(),
         });
         match &database.engine {
             Engine::Sqlite { writer, .. } => {
                 migrations.run(&writer.pool).await?;
-                database.migrated.store(true, Ordering::Release);
+                database.migrated.send_replace(true);
             }
             Engine::Postgres(_) => {
                 let waiting = database.clone();
@@ -102,7 +102,7 @@ impl Database {
                 () = tokio::time::sleep(migrations::RETRY) => {}
             }
         }
-        self.migrated.store(true, Ordering::Release);
+        self.migrated.send_replace(true);
         tracing::info!("the database is ready");
     }
 
@@ -200,8 +200,11 @@ impl Database {
     }
 
     async fn connection(&self, purpose: Use) -> Result<Connection, Error> {
-        if !self.migrated.load(Ordering::Acquire) {
-            return Err(Error::NotMigrated);
+        if !*self.migrated.borrow() {
+            let mut migrated = self.migrated.subscribe();
+            let opening = self.opened + OPENING;
+            let ready = tokio::time::timeout_at(opening, migrated.wait_for(|ready| *ready)).await;
+            ready.map_err(|_| Error::NotMigrated)?.ok();
         }
         self.engine.connection(purpose).await
     }

@@ -26,6 +26,7 @@ use axum::{
 };
 use http_body::Body;
 use kit::{
+    admission::{self, WithAdmission},
     clock::SystemClock,
     context::WithContext,
     deadline::{self, WithDeadline},
@@ -39,6 +40,9 @@ use tower::{Service, ServiceBuilder};
 pub use config::Config;
 
 use crate::{linger::Lingering, problem::Problem, services::Services};
+
+/// Whether the gateway lives is told also when it has more than enough to do.
+const PROBES: &[&str] = &["/livez", "/readyz"];
 
 /// Serves the API on `listener` until `stop`. The services behind it need not
 /// be there yet.
@@ -69,6 +73,7 @@ where
         .map_request(admit)
         .layer_fn(move |inner| WithContext::new(inner, random.clone()))
         .layer(config.cors.layer())
+        .layer_fn(|inner| WithAdmission::new(inner, PROBES, too_busy))
         .layer_fn(|inner| WithDeadline::new(inner, too_late))
         .service(routes::router(services))
 }
@@ -80,6 +85,10 @@ fn admit<B: Body + Send + Unpin + 'static>(mut request: Request<B>) -> Request<L
     let (head, body) = request.into_parts();
     let body = Lingering::new(&head.headers, body);
     Request::from_parts(head, body)
+}
+
+fn too_busy() -> Response {
+    Problem::from(admission::overloaded().into_status()).into_response()
 }
 
 fn too_late() -> Response {

@@ -10,6 +10,7 @@
 
 mod replica;
 mod replicas;
+mod sender;
 mod target;
 
 use std::{
@@ -22,8 +23,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, request::Parts};
-use http_body_util::{BodyExt as _, Collected, Full};
+use http::{HeaderMap, HeaderValue, Request, request::Parts};
+use http_body_util::BodyExt as _;
 use proto::{Reason, Refusal};
 use tokio::time::Instant;
 use tonic::{Status, body::Body};
@@ -37,9 +38,11 @@ use crate::{
     settings::SettingsError,
     tls::ClientTls,
 };
-use replica::Failure;
 use replicas::{Replicas, SystemResolver, Unreachable};
+use sender::Failure;
 use target::Target;
+
+pub use sender::Answer;
 
 /// How long a call may take that is made for no request.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -144,8 +147,6 @@ pub fn channel(service: &'static str, urls: &ServiceUrls, outgoing: Outgoing) ->
     }))
 }
 
-type Answer = Response<Collected<Bytes>>;
-
 impl Service<Request<Body>> for ServiceChannel {
     type Response = Answer;
     type Error = Status;
@@ -190,13 +191,13 @@ impl Shared {
                 }
                 Err(Unreachable(why)) => return Err(self.unreachable(&why)),
             };
-            let mut request = Request::from_parts(head.clone(), Full::new(body.clone()));
+            let mut request = Request::from_parts(head.clone(), ());
             *request.uri_mut() = lease
                 .target()
                 .uri(head.uri.clone())
                 .map_err(|error| Status::internal(error.to_string()))?;
             self.outgoing.add_to(request.headers_mut(), deadline)?;
-            match lease.send(request).await {
+            match lease.send(request, body.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { unsent: true, .. }) if resends > 0 => resends -= 1,
                 Err(Failure { unsent: false, .. }) if may_be_repeated => {

@@ -11,13 +11,24 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 
 use crate::{
-    context::WithContext, cors::CorsOrigins, deadline, deadline::WithDeadline, health::Health,
-    listener, random::Random, stop::Stop, tls::ServerTls,
+    admission::{self, WithAdmission},
+    context::WithContext,
+    cors::CorsOrigins,
+    deadline,
+    deadline::WithDeadline,
+    health::Health,
+    listener,
+    random::Random,
+    stop::Stop,
+    tls::ServerTls,
 };
 
 /// The longest message that a service takes, in bytes: many times what the
 /// longest one needs, and little to hold for each of many calls at once.
 pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// Health is told also by a server that has more than enough to do.
+const SPARED: &[&str] = &["/grpc.health.v1.Health/"];
 
 /// What a server needs beside its services.
 pub struct GrpcServer {
@@ -43,15 +54,18 @@ impl GrpcServer {
     /// # Errors
     /// When the descriptors for reflection cannot be read: a fault of the build.
     pub async fn serve(self, routes: Routes) -> anyhow::Result<()> {
+        tokio::spawn(self.health.clone().wait_for_dependencies());
         let routes = routes.add_service(HealthServer::new(self.health.clone()));
         let routes = add_reflection(routes, self.services)
             .context("the descriptors for reflection cannot be read")?
             .prepare();
         let late = || deadline::exceeded().into_status().into_http::<Body>();
+        let busy = || admission::overloaded().into_status().into_http::<Body>();
         let service = ServiceBuilder::new()
             .layer_fn(|inner| WithContext::new(inner, self.random.clone()))
             .layer(self.cors.layer())
             .layer(GrpcWebLayer::new())
+            .layer_fn(|inner| WithAdmission::new(inner, SPARED, busy))
             .layer_fn(|inner| WithDeadline::new(inner, late))
             .service(routes);
         listener::serve(self.listener, self.tls, service, self.stop).await;

@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// For how long an answer stands: however many ask, the stores are asked this
 /// often at the most.
 const FRESH: Duration = Duration::from_millis(100);
+/// How often the log says that a store is still down.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 /// How often a watched status is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,16 @@ pub trait Dependency: Send + Sync {
 struct Watched {
     name: &'static str,
     dependency: Arc<dyn Dependency>,
-    last: Mutex<Option<(Instant, bool)>>,
+    last: Mutex<Said>,
+}
+
+/// What a dependency said last.
+#[derive(Clone, Copy, Default)]
+struct Said {
+    /// When it was asked, and whether it can be used.
+    answer: Option<(Instant, bool)>,
+    /// When the log was last told that it cannot be.
+    told: Option<Instant>,
 }
 
 /// A service's health.
@@ -59,12 +70,22 @@ impl Health {
         let watched = |(name, dependency)| Watched {
             name,
             dependency,
-            last: Mutex::new(None),
+            last: Mutex::default(),
         };
         Self {
             services,
             dependencies: dependencies.into_iter().map(watched).collect(),
             stop,
+        }
+    }
+
+    /// Asks until every dependency could be used once, so that the log tells
+    /// what a service that has just started is waiting for.
+    pub async fn wait_for_dependencies(self) {
+        for dependency in self.dependencies.iter() {
+            while !self.stop.is_cancelled() && !dependency.is_usable().await {
+                tokio::time::sleep(WATCH_INTERVAL).await;
+            }
         }
     }
 
@@ -114,28 +135,38 @@ impl Health {
 impl Watched {
     async fn is_usable(&self) -> bool {
         let mut last = self.last.lock().await;
-        if let Some((asked, usable)) = *last
+        if let Some((asked, usable)) = last.answer
             && asked.elapsed() < FRESH
         {
             return usable;
         }
-        let usable = self.ask().await;
-        *last = Some((Instant::now(), usable));
-        usable
+        let said = self.ask().await;
+        last.answer = Some((Instant::now(), said.is_ok()));
+        last.told = self.tell(last.told, said.as_ref().err());
+        said.is_ok()
     }
 
-    async fn ask(&self) -> bool {
-        let dependency = self.name;
+    async fn ask(&self) -> Result<(), String> {
         match tokio::time::timeout(PATIENCE, self.dependency.ping()).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                let error = format!("{error:#}");
-                tracing::warn!(dependency, error, "not usable");
-                false
+            Ok(said) => said.map_err(|error| format!("{error:#}")),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        }
+    }
+
+    /// Tells the log of a change, and now and then that there is none; when it
+    /// was told of the trouble that there is.
+    fn tell(&self, told: Option<Instant>, trouble: Option<&String>) -> Option<Instant> {
+        let dependency = self.name;
+        match (told, trouble) {
+            (None, None) => None,
+            (Some(_), None) => {
+                tracing::info!(dependency, "usable again");
+                None
             }
-            Err(_) => {
-                tracing::warn!(dependency, "no answer within a second");
-                false
+            (Some(told), Some(_)) if told.elapsed() < TELL_EVERY => Some(told),
+            (_, Some(error)) => {
+                tracing::warn!(dependency, error, "not usable: waiting for it");
+                Some(Instant::now())
             }
         }
     }

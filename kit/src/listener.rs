@@ -7,26 +7,29 @@
 //! in the middle of a head by the timeout of heads, between two requests of
 //! HTTP/1 by the same, as an HTTP/2 peer that is gone by its missing answer to
 //! a ping, and in the middle of a body by the request's deadline.
+//!
+//! The end loses no request. Who has connected already is served; an HTTP/2
+//! client is told by GOAWAY which of its requests were taken; and an HTTP/1
+//! client, which can only be told in an answer, is given a moment to send the
+//! request that it may just be sending.
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto::Builder,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto::Builder,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
+use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
 
 use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
@@ -36,6 +39,9 @@ use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 const MAX_STREAMS: u32 = 20_000;
 /// How often an idle HTTP/2 connection is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// For how long those are taken who connected just before the end: to close the
+/// listener would reset them.
+const LAST_ACCEPTS: Duration = Duration::from_millis(50);
 /// How long to wait after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -49,6 +55,10 @@ struct Limits {
     /// How long a client may take to shake hands and send its first bytes, to
     /// send the head of a request, or to send nothing between two requests of HTTP/1.
     head: Duration,
+    /// How long a connection of HTTP/1 without a request is kept at the end. A
+    /// request that comes on it meanwhile is answered, and told that it was the
+    /// last.
+    linger: Duration,
     /// How long requests in flight are waited for at the end.
     drain: Duration,
 }
@@ -58,6 +68,7 @@ impl Default for Limits {
         Self {
             connections: 20_000,
             head: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
             // A process ends within 10 seconds of the signal.
             drain: Duration::from_secs(8),
         }
@@ -97,41 +108,46 @@ async fn serve_within<S, B>(
 {
     let http = Arc::new(http(limits.head));
     let tls = tls.map(Arc::new);
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));
-    loop {
-        let (stream, peer, place) = tokio::select! {
-            () = stop.closing.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
+    let serve_one = |(stream, peer, place): Accepted| {
         let connection = Connection {
             peer,
             tls: tls.clone(),
             http: http.clone(),
-            watcher: graceful.watcher(),
             stop: stop.clone(),
             limits,
         };
         let service = service.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // A client that goes away in the middle is no news.
             if let Err(error) = connection.serve(stream, service).await {
                 tracing::debug!(%peer, error, "connection ended");
             }
             drop(place);
         });
+    };
+    loop {
+        tokio::select! {
+            () = stop.closing.cancelled() => break,
+            accepted = accept(&listener, &places) => serve_one(accepted),
+        }
+    }
+    let end = Instant::now() + LAST_ACCEPTS;
+    while let Ok(accepted) = timeout_at(end, accept(&listener, &places)).await {
+        serve_one(accepted);
     }
     drop(listener);
     stop.ending.cancelled().await;
-    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if timeout(limits.drain, connections.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut off");
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     // Never closed, so a place always comes.
     let place = places.clone().acquire_owned().await.ok();
     loop {
@@ -154,7 +170,6 @@ struct Connection {
     peer: SocketAddr,
     tls: Option<Arc<ServerTls>>,
     http: Arc<Builder<TokioExecutor>>,
-    watcher: Watcher,
     stop: Stop,
     limits: Limits,
 }
@@ -174,18 +189,56 @@ impl Connection {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Self { peer, .. } = self;
-        let io = tokio::select! {
-            () = self.stop.ending.cancelled() => return Ok(()),
-            io = timeout(self.limits.head, begun(stream, self.tls.as_deref())) => io??,
+        let (io, protocol) = tokio::select! {
+            () = self.is_to_end(Protocol::Unknown) => return Ok(()),
+            begun = timeout(self.limits.head, begun(stream, self.tls.as_deref())) => begun??,
         };
+        let (peer, closing) = (self.peer, self.stop.closing.clone());
         let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
-            service.clone().oneshot(request)
+            let last = closing.clone();
+            let answer = service.clone().oneshot(request);
+            async move {
+                let mut response = answer.await?;
+                if protocol == Protocol::Http1 && last.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.http.serve_connection(TokioIo::new(io), answer);
-        self.watcher.watch(connection.into_owned()).await
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.is_to_end(protocol) => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
     }
+
+    async fn is_to_end(&self, protocol: Protocol) {
+        self.stop.ending.cancelled().await;
+        let linger = self.limits.linger;
+        match protocol {
+            // Who has said nothing may be about to.
+            Protocol::Unknown | Protocol::Http1 => tokio::time::sleep(linger).await,
+            // Hyper drops a connection that has not exchanged its settings yet,
+            // and with it the request that came along with them.
+            Protocol::Http2 { begun } => tokio::time::sleep_until(begun + linger).await,
+        }
+    }
+}
+
+/// How a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// Not at all so far.
+    Unknown,
+    Http1,
+    Http2 {
+        /// Since when.
+        begun: Instant,
+    },
 }
 
 /// A plain stream or one over TLS, as one type: hyper is compiled once.
@@ -199,7 +252,10 @@ impl<I: AsyncRead + AsyncWrite + Send + Unpin> Io for I {}
 async fn begun(
     stream: TcpStream,
     tls: Option<&ServerTls>,
-) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+) -> io::Result<(
+    impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Protocol,
+)> {
     let io: Box<dyn Io> = match tls {
         Some(tls) => Box::new(tls.accept(stream).await?),
         None => Box::new(stream),
@@ -212,8 +268,15 @@ async fn begun(
             break;
         }
     }
+    let protocol = if first == PREFACE {
+        Protocol::Http2 {
+            begun: Instant::now(),
+        }
+    } else {
+        Protocol::Http1
+    };
     let reader = io::Cursor::new(first).chain(reader);
-    Ok(tokio::io::join(reader, writer))
+    Ok((tokio::io::join(reader, writer), protocol))
 }
 
 fn http(head: Duration) -> Builder<TokioExecutor> {
@@ -283,6 +346,7 @@ mod tests {
         Limits {
             connections: 2,
             head: Duration::from_millis(head),
+            linger: Duration::from_millis(500),
             drain: Duration::from_secs(5),
         }
     }
@@ -396,6 +460,45 @@ mod tests {
         assert!(!server.task.is_finished());
         server.stop.ending.cancel();
         assert_eq!(to_the_end(old).await.0, "");
+        server.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_ending_server_answers_the_request_that_was_just_being_sent() {
+        let server = Server::start(limits(4_000), Duration::ZERO).await;
+        let mut kept = server.connect(REQUEST).await;
+        assert!(!one_answer(&mut kept).await.contains("close"));
+        let idle = server.connect(REQUEST).await;
+        server.stop.at_once();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        kept.write_all(REQUEST).await.unwrap();
+        let (answer, _) = to_the_end(kept).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        // And who sends nothing is not waited for much longer.
+        let (_, took) = to_the_end(idle).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        server.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_connected_before_the_end_is_served() {
+        let server = Server::start(limits(4_000), Duration::ZERO).await;
+        // Of these the server has accepted none when the end comes: it runs on
+        // the same thread, and std's streams do not wait for it.
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+                std::io::Write::write_all(&mut stream, REQUEST).unwrap();
+                stream.set_nonblocking(true).unwrap();
+                TcpStream::from_std(stream).unwrap()
+            })
+            .collect();
+        server.stop.at_once();
+        for stream in waiting {
+            let (answer, _) = to_the_end(stream).await;
+            assert!(answer.ends_with("done"), "{answer}");
+        }
         server.task.await.unwrap();
     }
 

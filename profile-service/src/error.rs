@@ -56,9 +56,7 @@ impl From<Error> for Status {
                 tracing::error!("{said}");
                 refusal(Reason::Internal)
             }
-            Error::Database(database::Error::Overloaded) => {
-                refusal(Reason::Overloaded).retry_after(RETRY_AFTER)
-            }
+            Error::Database(database::Error::Overloaded) => kit::admission::overloaded(),
             Error::Database(cause) => {
                 tracing::error!(error = %cause, "{said}");
                 refusal(Reason::DependencyUnavailable).retry_after(RETRY_AFTER)

@@ -13,6 +13,7 @@ mod journey;
 mod keys;
 mod logs;
 mod outage;
+mod overload;
 mod programs;
 mod races;
 mod sessions;

@@ -10,11 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Collected, Full};
+use http::Request;
 use tokio::{sync::watch, time::Instant};
 
-use super::target::{Sender, Target};
+use super::{
+    sender::{Answer, Failure, Sender},
+    target::Target,
+};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,13 +60,6 @@ pub(super) enum Condition {
     Down { since: Instant, why: Arc<str> },
 }
 
-/// Why a call got no answer.
-pub(super) struct Failure {
-    /// The replica has not begun it, for sure.
-    pub(super) unsent: bool,
-    pub(super) error: hyper::Error,
-}
-
 impl Replica {
     pub(super) fn new(target: Target, address: SocketAddr) -> Self {
         Self {
@@ -92,7 +87,7 @@ impl Replica {
     pub(super) fn condition(&self) -> Condition {
         let mut link = self.link();
         match &link.state {
-            State::Up(sender) if sender.is_closed() => {
+            State::Up(sender) if sender.has_ended() => {
                 link.state = State::Idle;
                 Condition::Idle
             }
@@ -199,53 +194,17 @@ impl Lease {
     }
 
     /// Sends a request and reads its answer to the end.
-    pub(super) async fn send(
-        mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Collected<Bytes>>, Failure> {
-        let outcome = self.exchange(request).await;
+    pub(super) async fn send(self, head: Request<()>, body: Bytes) -> Result<Answer, Failure> {
+        let outcome = self.sender.clone().send(head, body).await;
         if outcome.is_err() {
             self.replica.retire(self.generation);
         }
         outcome
-    }
-
-    async fn exchange(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Collected<Bytes>>, Failure> {
-        let sent = self.sender.try_send_request(request).await;
-        let (head, body) = sent
-            .map_err(|mut refused| Failure {
-                unsent: refused.take_message().is_some() || is_unbegun(refused.error()),
-                error: refused.into_error(),
-            })?
-            .into_parts();
-        let body = body.collect().await.map_err(|error| Failure {
-            unsent: false,
-            error,
-        })?;
-        Ok(Response::from_parts(head, body))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.replica.calls.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Whether the peer says that it has not begun the request: it refused the
-/// stream, or it is going away and the stream came after the last one that it
-/// takes (RFC 9113, sections 6.8 and 8.7).
-fn is_unbegun(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error);
-    let Some(error) = source.and_then(|source| source.downcast_ref::<h2::Error>()) else {
-        return false;
-    };
-    match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM) => error.is_reset() && error.is_remote(),
-        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
-        _ => false,
     }
 }

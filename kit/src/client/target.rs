@@ -4,29 +4,15 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
-use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
-use http_body_util::Full;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::sender::Sender;
 use crate::tls::{ClientTls, HTTP_2};
-
-/// How often a connection is asked whether it still lives, and how long the
-/// answer may take: who hangs is left after twice that.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
-
-/// A request with its whole body: it may have to be sent again.
-pub(super) type Sender = SendRequest<Full<Bytes>>;
 
 /// A parsed URL.
 #[derive(Clone)]
@@ -115,33 +101,14 @@ impl Target {
         // Only a latency matter; a socket that refuses it still works.
         let _ = stream.set_nodelay(true);
         let Some((config, name)) = &self.tls else {
-            return over(stream).await;
+            return Ok(Sender::over(stream).await?);
         };
         let connector = TlsConnector::from(config.clone());
         let stream = connector.connect(name.clone(), stream).await?;
         let agreed = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
         anyhow::ensure!(agreed, "the server does not speak HTTP/2");
-        over(stream).await
+        Ok(Sender::over(stream).await?)
     }
-}
-
-async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> anyhow::Result<Sender> {
-    let (sender, connection) = Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    tokio::spawn(async move {
-        // What it broke with is told to the calls that it carried.
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection ended");
-        }
-    });
-    Ok(sender)
 }
 
 #[cfg(test)]
