@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-#[cfg(test)]
-use ::redis::ConnectionAddr;
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
 
 use super::{memory::MemoryChallenges, redis::RedisChallenges, store::ChallengeStore};
@@ -90,6 +88,8 @@ pub fn open(url: &ChallengeStoreUrl) -> anyhow::Result<Arc<dyn ChallengeStore>> 
 
 #[cfg(test)]
 mod tests {
+    use ::redis::ConnectionAddr;
+
     use super::*;
 
     #[test]

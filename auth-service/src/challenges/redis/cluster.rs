@@ -93,10 +93,14 @@ impl Cluster {
                 Ok(connection) if !answers || reaches_masters(&connection).await => {
                     Some(connection)
                 }
-                // An old connection to nobody may go on looking for its nodes
-                // without a pause; a new one looks when it is asked.
-                Err(_) if !answers => Some(lazy(&cluster.client)),
-                _ => None,
+                Ok(_) => None,
+                Err(error) => {
+                    // What the calls come back with says less.
+                    tracing::warn!(%error, "no new connection to the Redis Cluster");
+                    // An old connection to nobody may go on looking for its
+                    // nodes without a pause; a new one looks when it is asked.
+                    (!answers).then(|| lazy(&cluster.client))
+                }
             };
             if let Some(connection) = renewed {
                 *cluster.current() = connection;

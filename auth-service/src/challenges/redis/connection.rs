@@ -36,7 +36,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// acknowledged.
 #[cfg(target_os = "linux")]
 const SILENCE: Duration = Duration::from_secs(5);
-/// How often a question is asked again.
+/// How often a question is asked again at the most.
 const REPEATS: u32 = 6;
 
 /// Whether a question may be heeded twice.
