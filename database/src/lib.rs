@@ -7,6 +7,7 @@
 //! it, migrates it, and repeats a transaction that a serializable database
 //! turned back.
 
+pub mod backup;
 mod engine;
 mod error;
 mod migrations;
