@@ -112,7 +112,16 @@ async fn sqlite(path: &Path) -> anyhow::Result<Engine> {
             .idle_timeout(None)
             .max_lifetime(None)
     };
-    let writer = pool(1).connect_with(options.clone()).await?;
+    // When the disk is full, SQLite undoes a transaction by itself; sqlx does not
+    // hear of it and would refuse to begin another one on this connection.
+    let writer = pool(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // Answered after the rollback that the transaction's end has asked for.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
+    let writer = writer.connect_with(options.clone()).await?;
     let reader = pool(READERS)
         .connect_with(options.create_if_missing(false).read_only(true))
         .await?;

@@ -6,6 +6,7 @@ mod architecture;
 mod at_rest;
 mod bad_input;
 mod common;
+mod embedded;
 mod erasure;
 mod grpc;
 mod guessing;

@@ -149,7 +149,7 @@ fn a_second_process_on_one_data_directory_is_refused() {
     assert!(stderr.contains("in use by another process"), "{stderr}");
 }
 
-fn customauth(data: &std::path::Path) -> Command {
+pub(crate) fn customauth(data: &std::path::Path) -> Command {
     let mut customauth = command("customauth");
     customauth
         .args(["--gateway-listen=127.0.0.1:0", "--auth-listen=127.0.0.1:0"])
