@@ -3,27 +3,16 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::common::{
-    http::{Answer, try_request},
-    phone,
-};
-
-const AUTHS: &str = "/api/v1/auths/";
-const PROFILE: &str = "/api/v1/personal-area/";
-/// Longer than any answer may take.
-const HANG: Duration = Duration::from_secs(20);
-
-/// The connection broke: nobody knows whether it was done.
-#[derive(Debug)]
-pub(super) struct Cut;
+use super::calls::{Cut, activate, ask, enter, ok, profile, refresh, text};
+use crate::common::phone;
 
 /// SplitMix64.
+#[derive(Clone)]
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -35,7 +24,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let end = u64::try_from(from.len()).unwrap();
         (end > 0).then(|| &from[usize::try_from(self.below(end)).unwrap()])
     }
@@ -54,6 +43,7 @@ pub(super) struct Account {
 }
 
 /// A request whose answer did not come.
+#[derive(Clone)]
 enum Doubt {
     FirstSignIn(String, Option<String>),
     Activation(usize, String),
@@ -63,6 +53,7 @@ enum Doubt {
 pub(super) type Codes = Arc<Mutex<Vec<String>>>;
 
 /// One client: one request at a time, for users of its own.
+#[derive(Clone)]
 pub(super) struct Client {
     pub(super) accounts: Vec<Account>,
     pub(super) acknowledged: usize,
@@ -71,59 +62,6 @@ pub(super) struct Client {
     codes: Codes,
     random: Random,
     doubt: Option<Doubt>,
-}
-
-pub(super) async fn send(
-    base: &str,
-    method: &str,
-    path: &str,
-    token: Option<&str>,
-    body: Value,
-) -> Result<Answer, Cut> {
-    let bearer = format!("Bearer {}", token.unwrap_or_default());
-    let mut headers = vec![("content-type", "application/json")];
-    if token.is_some() {
-        headers.push(("authorization", &bearer));
-    }
-    let url = format!("{base}{path}");
-    let answer = try_request(method, &url, &headers, body.to_string());
-    let answer = tokio::time::timeout(HANG, answer).await;
-    answer.expect("an answer, or an end").map_err(|_| Cut)
-}
-
-pub(super) fn ok(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
-}
-
-pub(super) fn text(json: &Value, key: &str) -> String {
-    json[key].as_str().unwrap().to_owned()
-}
-
-/// Asks for a code; what to send for it.
-pub(super) async fn ask(base: &str, phone: &str, invited_by: Option<&str>) -> Result<Value, Cut> {
-    let body = json!({ "phone_number": phone, "invited_by": invited_by });
-    let asked = send(base, "POST", AUTHS, None, body).await?;
-    ok(&asked);
-    Ok(json!({ "otp": asked.code(), "challenge_id": asked.header("challenge-id") }))
-}
-
-pub(super) async fn enter(base: &str, code: &Value) -> Result<Answer, Cut> {
-    send(base, "PATCH", AUTHS, None, code.clone()).await
-}
-
-pub(super) async fn refresh(base: &str, token: &str) -> Result<Answer, Cut> {
-    let body = json!({ "refresh_token": token });
-    send(base, "POST", "/api/v1/auths/refresh/", None, body).await
-}
-
-pub(super) async fn profile(base: &str, token: &str) -> Result<Answer, Cut> {
-    send(base, "GET", PROFILE, Some(token), json!(null)).await
-}
-
-pub(super) async fn activate(base: &str, token: &str, code: &str) -> Result<Answer, Cut> {
-    let body = json!({ "invited_by": code });
-    send(base, "PATCH", PROFILE, Some(token), body).await
 }
 
 impl Client {

@@ -14,7 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::clients::{activate, ask, enter, ok, profile, refresh, send, text};
+use super::calls::{AUTHS, PERSONAL_AREA, activate, ask, enter, ok, profile, refresh, send, text};
 use crate::{
     common::{
         http::{Answer, ready},
@@ -24,10 +24,8 @@ use crate::{
     programs::{END, customauth},
 };
 
-const PERSONAL_AREA: &str = "/api/v1/personal-area/";
-const AUTHS: &str = "/api/v1/auths/";
 /// A refusal comes at once; a lock or a pool that hangs takes seconds.
-const AT_ONCE: Duration = Duration::from_secs(3);
+const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// Mounts what the first two arguments say and becomes the rest of them.
 const SCRIPT: &str = r#"mount -t tmpfs -o "size=$1,mode=700" full "$2" && shift 2 && exec "$@""#;
@@ -65,7 +63,7 @@ impl SmallDisk {
     async fn start(size: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tried = confined(&Command::new("true"), folder.path(), size).output();
-        let tried = tried.expect("unshare, of util-linux, is not installed");
+        let tried = tried.unwrap_or_else(|_| panic!("unshare (of util-linux) is not installed"));
         assert!(
             tried.status.success(),
             "this test needs a file system of its own, which this machine does not allow ({}): \
