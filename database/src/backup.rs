@@ -9,6 +9,9 @@ use sqlx::{
 
 /// How long a copy waits for the writer that is at work.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The page cache of a check, in the unit of SQLite's `cache_size` (KiB,
+/// negative). Each row is looked up in every index, at random places.
+const CHECK_CACHE: &str = "-65536";
 /// How often to look whether the copies have begun.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -82,7 +85,7 @@ pub async fn copy_both(first: Copy<'_>, second: Copy<'_>) -> anyhow::Result<()> 
 /// When it is damaged or cannot be read.
 pub async fn check(path: &Path) -> anyhow::Result<()> {
     let damaged = || format!("{} is damaged", path.display());
-    let mut connection = open(path).await?;
+    let mut connection = connect(options(path).pragma("cache_size", CHECK_CACHE)).await?;
     let row = sqlx::query("PRAGMA integrity_check(1)")
         .fetch_one(&mut connection)
         .await
@@ -95,16 +98,21 @@ pub async fn check(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open(path: &Path) -> anyhow::Result<SqliteConnection> {
-    let options = SqliteConnectOptions::new()
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
         // A copy takes its time, which is nothing to warn of.
-        .disable_statement_logging();
-    options
-        .connect()
-        .await
-        .with_context(|| format!("cannot open {}", path.display()))
+        .disable_statement_logging()
+}
+
+async fn open(path: &Path) -> anyhow::Result<SqliteConnection> {
+    connect(options(path)).await
+}
+
+async fn connect(options: SqliteConnectOptions) -> anyhow::Result<SqliteConnection> {
+    let connection = options.connect().await;
+    connection.with_context(|| format!("cannot open {}", options.get_filename().display()))
 }
 
 #[cfg(test)]
