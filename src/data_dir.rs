@@ -14,6 +14,14 @@ use kit::{
 };
 use ring::signature::Ed25519KeyPair;
 
+/// The files of a data directory that was given no settings.
+pub(crate) const AUTH_DATABASE: &str = "auth.db";
+pub(crate) const PROFILE_DATABASE: &str = "profile.db";
+pub(crate) const SIGNING_KEY: &str = "signing-key.pem";
+pub(crate) const CODE_PEPPER: &str = "code-pepper";
+pub(crate) const SERVICE_KEY: &str = "service-key";
+pub(crate) const GATEWAY_KEY: &str = "gateway-key";
+
 /// A data directory that no other process uses as long as this lives.
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -42,9 +50,9 @@ impl DataDir {
     }
 
     /// The path of the signing key, drawn at the first start.
-    pub(crate) fn signing_key(&self, name: &str) -> anyhow::Result<String> {
-        let path = self.path(name);
-        self.keep(name, || {
+    pub(crate) fn signing_key(&self) -> anyhow::Result<String> {
+        let path = self.path(SIGNING_KEY);
+        self.keep(SIGNING_KEY, || {
             let seed: [u8; 32] = bytes(&SystemRandom::default());
             Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8(&seed)?)))
         })?;

@@ -4,9 +4,11 @@
 //!
 //! The embedded defaults live here and nowhere else.
 
+mod backup;
 mod data_dir;
 mod settings;
 mod stack;
 
-pub use settings::Settings;
+pub use backup::{Backup, back_up};
+pub use settings::{Command, Settings};
 pub use stack::{Addresses, Stack};

@@ -1,8 +1,8 @@
 //! The program `customauth`: everything in one process.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use customauth::{Addresses, Settings, Stack};
+use customauth::{Addresses, Command, Settings, Stack};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -10,6 +10,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    if let Some(Command::Backup { directory }) = &settings.command {
+        return back_up(&settings, directory, stop).await;
+    }
     let scheme = match settings.gateway.gateway_tls_cert {
         Some(_) => "https",
         None => "http",
@@ -17,6 +20,24 @@ async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> 
     let stack = Stack::start(settings).await?;
     greet(scheme, stack.addresses());
     stack.run_until(stop).await
+}
+
+#[expect(clippy::print_stdout, reason = "it is for whoever asked for it")]
+async fn back_up(
+    settings: &Settings,
+    directory: &Path,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let made = tokio::select! {
+        made = customauth::back_up(settings, directory) => made?,
+        () = stop.cancelled() => anyhow::bail!("stopped: there is no backup"),
+    };
+    println!("{}: {}", directory.display(), made.files.join(", "));
+    if !made.absent.is_empty() {
+        let (data, absent) = (settings.data_dir.display(), made.absent.join(", "));
+        println!("not in {data}, so not in the backup: {absent}");
+    }
+    Ok(())
 }
 
 /// Says where everything is, and how to try it.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use kit::{
     client::ServiceUrls,
     settings::{
@@ -11,7 +11,7 @@ use kit::{
     tls::{Callers, ClientTls, ServerTls},
 };
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 
 /// Phone-number sign-in and invite codes, all in one process
 ///
@@ -19,10 +19,13 @@ use crate::data_dir::DataDir;
 /// directory. Every flag can be given as the environment variable that is
 /// named with it.
 #[derive(Parser, Debug)]
-#[command(name = "customauth", version)]
+#[command(name = "customauth", version, disable_help_subcommand = true)]
 pub struct Settings {
+    /// What to do; without it, the product runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where the databases and keys are kept; made at the first start
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
     pub data_dir: PathBuf,
     /// The gateway's own settings.
     #[command(flatten)]
@@ -47,6 +50,20 @@ pub struct Settings {
     pub common: Common,
 }
 
+/// What `customauth` does beside running.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Copy the databases and keys to a new directory, while the product runs
+    /// or not
+    ///
+    /// The copy is a data directory itself: start with DATA_DIR set to it, or
+    /// put its files in the place of the old ones.
+    Backup {
+        /// The directory to make; its parent has to be there
+        directory: PathBuf,
+    },
+}
+
 /// The three configurations that the settings make.
 pub(crate) struct Configs {
     pub(crate) gateway: gateway::Config,
@@ -59,22 +76,23 @@ impl Settings {
     pub(crate) fn fill_in(&mut self, data: &DataDir) -> anyhow::Result<()> {
         self.say_simulated()?;
         let auth = &mut self.auth;
-        let database = |name: &str| format!("sqlite://{}", data.path(name).display());
-        fill(&mut auth.auth_database_url, || Ok(database("auth.db")))?;
-        let profile_database = &mut self.profile.profile_database_url;
-        fill(profile_database, || Ok(database("profile.db")))?;
-        fill(&mut auth.auth_redis_url, || Ok("memory://".to_owned()))?;
-        fill(&mut auth.auth_signing_key, || {
-            data.signing_key("signing-key.pem")
+        let database = |name: &str| Ok(format!("sqlite://{}", data.path(name).display()));
+        fill(&mut auth.auth_database_url, || {
+            database(data_dir::AUTH_DATABASE)
         })?;
+        fill(&mut self.profile.profile_database_url, || {
+            database(data_dir::PROFILE_DATABASE)
+        })?;
+        fill(&mut auth.auth_redis_url, || Ok("memory://".to_owned()))?;
+        fill(&mut auth.auth_signing_key, || data.signing_key())?;
         fill(&mut auth.auth_code_pepper, || {
-            data.secret_key("code-pepper")
+            data.secret_key(data_dir::CODE_PEPPER)
         })?;
         fill(&mut self.service_key.service_key, || {
-            data.secret_key("service-key")
+            data.secret_key(data_dir::SERVICE_KEY)
         })?;
         fill(&mut self.gateway_key.gateway_key, || {
-            data.secret_key("gateway-key")
+            data.secret_key(data_dir::GATEWAY_KEY)
         })
     }
 

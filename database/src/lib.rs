@@ -8,6 +8,7 @@
 //! back, and bounds the wait for it: in the queue (`gate`), for a server that is
 //! not there (`presence`), and for an answer (`connection`).
 
+pub mod backup;
 mod connection;
 mod engine;
 mod error;

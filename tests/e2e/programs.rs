@@ -137,19 +137,24 @@ fn help_is_the_manual_and_shows_no_secret() {
     }
 }
 
-#[test]
-fn a_second_process_on_one_data_directory_is_refused() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_on_one_data_directory_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let start = || customauth(data.path());
     let mut first = Process::start(start());
-    first.line_after("ready");
+    let base = first.line_after("HTTP/JSON");
+    let user = sign_in(&base, "+77777777766").await;
     let second = start().output().unwrap();
     let stderr = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains("in use by another process"), "{stderr}");
+    // The first one goes on.
+    profile(&base, &user).await;
+    sign_in(&base, "+77777777767").await;
 }
 
-fn customauth(data: &std::path::Path) -> Command {
+pub(crate) fn customauth(data: &std::path::Path) -> Command {
     let mut customauth = command("customauth");
     customauth
         .args(["--gateway-listen=127.0.0.1:0", "--auth-listen=127.0.0.1:0"])

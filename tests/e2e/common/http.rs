@@ -54,6 +54,16 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
+    try_request(method, url, headers, body).await.unwrap()
+}
+
+/// The same, where the connection may break.
+pub(crate) async fn try_request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     // A connection each: a pool would outlive the runtime of the test that
     // made it.
     static CONNECTOR: LazyLock<HttpConnector> = LazyLock::new(HttpConnector::new);
@@ -65,13 +75,13 @@ pub(crate) async fn request(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body.into())).unwrap();
-    let (head, body) = client.request(request).await.unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    Answer {
+    let (head, body) = client.request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer {
         status: head.status.as_u16(),
         headers: head.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    })
 }
 
 /// Waits until everything behind a gateway can be used.
