@@ -137,6 +137,12 @@ impl Keeper {
         self.order("stop");
     }
 
+    /// Kills the server and its children, which keep nothing that was only in
+    /// their memory; returns when they are gone.
+    pub(crate) fn kill(&self) {
+        self.order("kill");
+    }
+
     /// Waits for something that the running server is about to do.
     pub(crate) fn wait_until(&self, done: impl Fn() -> bool) {
         let deadline = Instant::now() + READY_WITHIN;

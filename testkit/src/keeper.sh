@@ -1,5 +1,5 @@
-# Keeps one server: starts and stops it as told on standard input, one order a
-# line, each answered with a line. When the input ends, however the test that
+# Keeps one server: starts, stops and kills it as told on standard input, one
+# order a line, each answered with a line. When the input ends, however the test that
 # held it ended, the server is killed and its directory deleted.
 #
 # Arguments: the server's directory, the signal that stops it in good order,
@@ -24,6 +24,43 @@ halt() {
     started=
 }
 
+# The state of a process, as one letter; nothing when there is no such process.
+state() {
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return
+    line=${line##*) }
+    echo "${line%% *}"
+}
+
+# The process's children that are not dead already.
+children() {
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        case $(state "$child") in '' | Z | X) ;; *) echo "$child" ;; esac
+    done
+}
+
+# As if the machine lost its power: the server and all its children die at once.
+# It is stopped first, so that it neither sees them die nor makes new ones.
+slay() {
+    [ -n "$started" ] || return
+    until [ -s "$dir/pid" ]; do sleep 0.01; done
+    if [ ! -e "$dir/ended" ]; then
+        server=$(cat "$dir/pid")
+        kill -STOP "$server"
+        while :; do
+            case $(state "$server") in T | '' | Z | X) break ;; esac
+            sleep 0.01
+        done
+        while left=$(children "$server"); [ -n "$left" ]; do
+            # One a line, a word each.
+            kill -KILL $left
+            sleep 0.01
+        done
+        kill -KILL "$server"
+    fi
+    wait
+    started=
+}
+
 started=
 while read -r order; do
     case $order in
@@ -34,6 +71,7 @@ while read -r order; do
             run "$@" &
             ;;
         stop) halt "$stop" ;;
+        kill) slay ;;
     esac
     echo obeyed
 done

@@ -1,6 +1,7 @@
 //! A private PostgreSQL.
 
 use std::{
+    env,
     fmt::Write as _,
     fs,
     io::Write as _,
@@ -24,16 +25,19 @@ const SIGNALS: Signals = Signals {
     end: "QUIT",
 };
 
-/// Durability is not what the tests are about; sockets in a directory are one
-/// more thing to clash on.
-const SETTINGS: [&str; 6] = [
+/// A server that is killed keeps what is committed, by what it gave to the
+/// kernel; a machine that loses its power is not what the tests are about.
+/// Sockets in a directory are one more thing to clash on.
+const SETTINGS: [&str; 4] = [
     "listen_addresses = '127.0.0.1'",
     "unix_socket_directories = ''",
     "max_connections = 300",
     "fsync = off",
-    "synchronous_commit = off",
-    "full_page_writes = off",
 ];
+
+/// Settings on top for every server, separated by `;`, each as in
+/// `postgresql.conf`: what a test says itself counts more.
+const MORE_SETTINGS: &str = "TESTKIT_POSTGRES";
 
 /// The longest part of a database's name that a test chooses; PostgreSQL cuts
 /// a name after 63 bytes.
@@ -41,6 +45,10 @@ const MAX_HINT: usize = 40;
 
 /// A PostgreSQL cluster of its own on a loopback port. Its only user is
 /// `postgres`, without a password. Dropping it ends and deletes it.
+///
+/// The environment variable `TESTKIT_POSTGRES` adds settings to every such
+/// cluster, separated by `;`, so that a whole suite can be run under
+/// `TESTKIT_POSTGRES="default_transaction_isolation = serializable"`.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     programs: PathBuf,
@@ -59,6 +67,13 @@ impl PrivatePostgres {
     /// As [`PrivatePostgres::start`], with settings on top, each as in
     /// `postgresql.conf`: `default_transaction_isolation = serializable`.
     pub fn start_with(settings: &[&str]) -> Self {
+        let everywhere = env::var_os(MORE_SETTINGS).unwrap_or_default();
+        let everywhere = everywhere.to_string_lossy();
+        let settings: Vec<&str> = SETTINGS
+            .into_iter()
+            .chain(everywhere.split(';').map(str::trim))
+            .chain(settings.iter().copied())
+            .collect();
         let programs = programs::postgres();
         let account = Account::not_root();
         let keeper = Keeper::new(&account, &SIGNALS, |directory| {
@@ -68,7 +83,7 @@ impl PrivatePostgres {
         });
         initialize(&programs, &account, &data(keeper.directory()));
         let port = keeper.start_on_free_port(
-            |port| configure(&data(keeper.directory()), port, settings),
+            |port| configure(&data(keeper.directory()), port, &settings),
             |_, id| is_ready(&data(keeper.directory()), id),
         );
         Self {
@@ -127,8 +142,15 @@ impl PrivatePostgres {
         self.keeper.stop();
     }
 
-    /// Starts a stopped server on the same port with the same data; returns
-    /// when it serves.
+    /// Kills the server and all its processes without a chance to end in order
+    /// (SIGKILL); what is committed stays. Returns when nothing listens on the
+    /// port any more.
+    pub fn kill(&self) {
+        self.keeper.kill();
+    }
+
+    /// Starts a server that was stopped or killed on the same port with the
+    /// same data; returns when it serves.
     pub fn start_again(&self) {
         self.keeper
             .start_again(|id| is_ready(&data(self.keeper.directory()), id));
@@ -165,7 +187,7 @@ fn initialize(programs: &Path, account: &Account, data: &Path) {
 /// Adds to the end of the file: of a setting that is there twice, the last counts.
 fn configure(data: &Path, port: u16, settings: &[&str]) {
     let mut text = format!("\nport = {port}\n");
-    for setting in SETTINGS.iter().chain(settings) {
+    for setting in settings {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{setting}");
     }

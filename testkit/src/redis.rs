@@ -106,7 +106,13 @@ impl PrivateRedis {
         self.keeper.stop();
     }
 
-    /// Starts a stopped server on the same port, empty; returns when it serves.
+    /// As [`PrivateRedis::stop`], without a chance to end in order (SIGKILL).
+    pub fn kill(&self) {
+        self.keeper.kill();
+    }
+
+    /// Starts a server that was stopped or killed on the same port, empty;
+    /// returns when it serves.
     pub fn start_again(&self) {
         self.keeper.start_again(|id| is_ready(self.port, id));
         if self.scheme == "redis+cluster" {

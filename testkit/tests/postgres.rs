@@ -1,5 +1,11 @@
 //! What tests rely on when they use a private PostgreSQL.
 
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
 use testkit::PrivatePostgres;
 
 #[test]
@@ -51,6 +57,63 @@ fn a_stop_cuts_it_off_and_a_start_brings_back_port_and_data() {
         ),
         "3"
     );
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_committed() {
+    let postgres = PrivatePostgres::start();
+    let (url, port) = (postgres.create_database("fault"), postgres.port());
+    postgres.psql(&url, "CREATE TABLE kept (number int)");
+    for number in 1..=3 {
+        postgres.psql(&url, &format!("INSERT INTO kept VALUES ({number})"));
+        postgres.kill();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        postgres.start_again();
+        assert_eq!(postgres.port(), port);
+        assert_eq!(
+            postgres.psql(&url, "SELECT count(*) FROM kept"),
+            number.to_string()
+        );
+    }
+    // A busy session dies with it, although it would not notice for long.
+    thread::scope(|scope| {
+        let busy = scope
+            .spawn(|| postgres.psql(&url, "SELECT count(*) FROM generate_series(1, 10000000000)"));
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate%'";
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while postgres.psql(&url, sessions) != "2" {
+            assert!(Instant::now() < deadline, "the session does not begin");
+        }
+        postgres.kill();
+        assert!(busy.join().is_err());
+    });
+    // In any order, and more than once.
+    postgres.kill();
+    postgres.stop();
+    postgres.start_again();
+    assert_eq!(postgres.psql(&url, "SELECT count(*) FROM kept"), "3");
+}
+
+#[test]
+fn the_environment_adds_settings_below_those_of_a_test() {
+    const SETTINGS: &str = "TESTKIT_POSTGRES";
+    if std::env::var_os(SETTINGS).is_some_and(|text| text == "work_mem = 5MB;max_connections=40;") {
+        let postgres = PrivatePostgres::start_with(&["max_connections = 50"]);
+        let url = postgres.create_database("settings");
+        assert_eq!(postgres.psql(&url, "SHOW work_mem"), "5MB");
+        assert_eq!(postgres.psql(&url, "SHOW max_connections"), "50");
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "the_environment_adds_settings_below_those_of_a_test",
+        ])
+        .env(SETTINGS, "work_mem = 5MB;max_connections=40;")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("1 passed"), "{output:?}");
 }
 
 #[test]

@@ -18,20 +18,22 @@ fn it_answers_and_is_set_up_as_the_service_wants_it() {
 }
 
 #[test]
-fn a_stop_cuts_it_off_and_a_start_brings_back_the_port_without_keys() {
+fn a_stop_or_a_kill_cuts_it_off_and_a_start_brings_back_the_port_without_keys() {
     let redis = PrivateRedis::start_with(&["maxmemory 8mb"]);
     let port = redis.port();
     assert_eq!(
         redis.raw(&["CONFIG", "GET", "maxmemory"]),
         "maxmemory\n8388608"
     );
-    assert_eq!(redis.raw(&["SET", "key", "value"]), "OK");
-    assert_eq!(redis.raw(&["KEYS", "*"]), "key");
-    redis.stop();
-    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
-    redis.start_again();
-    assert_eq!(redis.port(), port);
-    assert_eq!(redis.raw(&["KEYS", "*"]), "");
+    for end in [PrivateRedis::stop, PrivateRedis::kill] {
+        assert_eq!(redis.raw(&["SET", "key", "value"]), "OK");
+        assert_eq!(redis.raw(&["KEYS", "*"]), "key");
+        end(&redis);
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        redis.start_again();
+        assert_eq!(redis.port(), port);
+        assert_eq!(redis.raw(&["KEYS", "*"]), "");
+    }
 }
 
 #[test]
