@@ -73,8 +73,13 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let database = users.database();
     let challenge_store = challenges::open(&config.challenge_store_url)?;
     let signer =
-        ServiceTokenSigner::new(&config.service_key, NAME, "profile-service", clock.clone());
-    let profiles = Profiles::new(peer::channel(&config.profile_url, Outgoing::signed(signer)));
+        ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
+    let outgoing = Outgoing::signed(signer);
+    let profiles = Profiles::new(peer::channel(
+        profiles::SERVICE,
+        &config.profile_url,
+        outgoing,
+    ));
     let keys = Arc::new(config.signing_keys);
     let hasher = Arc::new(Hasher::new(&config.code_pepper));
     let verifier = AccessTokenVerifier::new(

@@ -1,6 +1,6 @@
 //! The other service, as this one uses it.
 
-use kit::client::{ServiceChannel, call};
+use kit::client::ServiceChannel;
 use proto::profile::v1::{
     CreateProfileRequest, DeleteProfileRequest,
     provisioning_service_client::ProvisioningServiceClient,
@@ -9,6 +9,9 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::phone::PhoneNumber;
+
+/// The other service's name, in service tokens and messages.
+pub(crate) const SERVICE: &str = "profile-service";
 
 /// Makes and erases profiles in profile-service.
 #[derive(Clone)]
@@ -32,7 +35,7 @@ impl Profiles {
             invited_by,
         };
         let mut client = self.0.clone();
-        call("profile-service", client.create_profile(request)).await?;
+        client.create_profile(request).await?;
         Ok(())
     }
 
@@ -42,7 +45,7 @@ impl Profiles {
             user_id: user_id.to_string(),
         };
         let mut client = self.0.clone();
-        call("profile-service", client.delete_profile(request)).await?;
+        client.delete_profile(request).await?;
         Ok(())
     }
 }

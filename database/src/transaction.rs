@@ -1,11 +1,9 @@
 //! Transactions, and their repetition when another one came in between.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use kit::backoff::jittered;
 use sqlx::{Postgres, Sqlite};
 
 use crate::{
@@ -79,10 +77,7 @@ impl Attempts {
     }
 }
 
-/// 2 to 4 ms at first, doubled each time up to 64 to 128. The jitter keeps
-/// rivals from meeting again; nothing secret hangs on it.
+/// 2 to 4 ms at first, doubled each time up to 128 to 256.
 fn pause(attempt: u32) -> Duration {
-    let least = 1000_u64 << attempt.min(6);
-    let jitter = RandomState::new().hash_one(attempt) % least;
-    Duration::from_micros(least + jitter)
+    jittered(Duration::from_millis(1 << attempt.min(7)))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::client::{ServiceChannel, call};
+use kit::client::ServiceChannel;
 use proto::{
     Reason, auth::v1::auth_service_server::SERVICE_NAME as AUTH_NAME,
     profile::v1::profile_service_server::SERVICE_NAME as PROFILE_NAME,
@@ -44,14 +44,14 @@ async fn complaint(
     stores: &[Store],
     client: &HealthClient<ServiceChannel>,
 ) -> Option<String> {
-    match ask(service, full_name, client).await {
+    match ask(full_name, client).await {
         Health::Good => None,
         Health::Unreachable => Some(format!("{service} cannot be reached")),
         Health::Silent => Some(format!("{service} does not answer")),
         Health::Bad => {
             let mut broken = Vec::new();
             for (name, ours) in stores {
-                if matches!(ask(service, name, client).await, Health::Bad) {
+                if matches!(ask(name, client).await, Health::Bad) {
                     broken.push(*ours);
                 }
             }
@@ -71,14 +71,13 @@ enum Health {
     Unreachable,
 }
 
-async fn ask(service: &str, name: &str, client: &HealthClient<ServiceChannel>) -> Health {
+async fn ask(name: &str, client: &HealthClient<ServiceChannel>) -> Health {
     let mut client = client.clone();
     let request = HealthCheckRequest {
         service: name.to_owned(),
     };
-    let answer = call(service, client.check(request));
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) if answer.status() == ServingStatus::Serving => Health::Good,
+    match tokio::time::timeout(PATIENCE, client.check(request)).await {
+        Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => Health::Good,
         Ok(Err(status)) if Reason::of(&status) == Some(Reason::DependencyUnavailable) => {
             Health::Unreachable
         }

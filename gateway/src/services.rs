@@ -42,8 +42,8 @@ impl Services {
     /// Connects to nothing yet: the first call does.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         let signer = ServiceTokenSigner::new(&config.key, "gateway", AUTH, clock);
-        let auth = channel(&config.auth, Outgoing::signed(signer));
-        let profile = channel(&config.profile, Outgoing::default());
+        let auth = channel(AUTH, &config.auth, Outgoing::signed(signer));
+        let profile = channel(PROFILE, &config.profile, Outgoing::default());
         Self {
             auth: AuthServiceClient::new(auth.clone()),
             auth_health: HealthClient::new(auth),

@@ -1,35 +1,66 @@
-//! Calling another service: a channel that connects when it is needed and
-//! again when it broke, and what goes along with every call.
+//! Calling another service: its replicas share the calls, one that is dead is
+//! passed over, and what surely was not begun is sent again.
+//!
+//! Every call has a deadline: that of the request being served, or else
+//! [`DEFAULT_DEADLINE`]. A call that no replica has begun is sent to another
+//! one; a call that broke off is repeated once, after a moment, if its contract
+//! says that it may be ([`proto::is_idempotent`]).
+//!
+//! Calls are unary: a whole message there, a whole message back.
 
-use std::{future::Future, str::FromStr, time::Duration};
+mod replica;
+mod replicas;
+mod target;
 
-use http::Uri;
-use proto::{Reason, Refusal};
-use tonic::{
-    Code, Request, Response, Status,
-    metadata::MetadataValue,
-    service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+use std::{
+    future::Future,
+    pin::Pin,
+    str::FromStr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, request::Parts};
+use http_body_util::{BodyExt as _, Collected, Full};
+use proto::{Reason, Refusal};
+use tokio::time::Instant;
+use tonic::{Status, body::Body};
+use tower::Service;
+
 use crate::{
-    context, deadline,
+    backoff::jittered,
+    context,
+    deadline::exceeded,
     service_token::{self, ServiceTokenSigner},
     settings::SettingsError,
     tls::ClientTls,
 };
+use replica::Failure;
+use replicas::{Replicas, SystemResolver, Unreachable};
+use target::Target;
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often an idle connection is asked whether it still lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long a call may take that is made for no request.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long to wait, at least, before a call is repeated.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait, at least, for a service of which no replica was there.
+const PAUSE_IF_GONE: Duration = Duration::from_millis(100);
 /// When to repeat a call that met an outage.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Where a service is: one or several `http://host:port` or
-/// `https://host:port`.
-#[derive(Clone, Debug)]
-pub struct ServiceUrls(Vec<Endpoint>);
+/// `https://host:port`. A host may be a name with several addresses.
+#[derive(Clone)]
+pub struct ServiceUrls(Vec<Target>);
+
+impl std::fmt::Debug for ServiceUrls {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let urls = self.0.iter().map(Target::host_and_port);
+        formatter.debug_list().entries(urls).finish()
+    }
+}
 
 impl FromStr for ServiceUrls {
     type Err = String;
@@ -39,7 +70,7 @@ impl FromStr for ServiceUrls {
             .split(',')
             .map(str::trim)
             .filter(|entry| !entry.is_empty())
-            .map(endpoint)
+            .map(Target::parse)
             .collect::<Result<Vec<_>, _>>()?;
         if urls.is_empty() {
             return Err("at least one URL is needed".to_owned());
@@ -48,43 +79,15 @@ impl FromStr for ServiceUrls {
     }
 }
 
-fn endpoint(url: &str) -> Result<Endpoint, String> {
-    let uri = url
-        .parse::<Uri>()
-        .ok()
-        .filter(|uri| {
-            uri.host().is_some_and(|host| !host.is_empty())
-                && matches!(uri.scheme_str(), Some("http" | "https"))
-        })
-        .ok_or_else(|| format!("'{url}' is no URL such as http://127.0.0.1:50051"))?;
-    let endpoint = Endpoint::from(uri)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_while_idle(true);
-    with_tls(endpoint, &ClientTls::public())
-}
-
-/// The endpoint, over this TLS if it is an `https://…`.
-fn with_tls(endpoint: Endpoint, tls: &ClientTls) -> Result<Endpoint, String> {
-    if endpoint.uri().scheme_str() != Some("https") {
-        return Ok(endpoint);
-    }
-    let url = endpoint.uri().clone();
-    tls.apply(endpoint)
-        .map_err(|_| format!("'{url}' has no host that a certificate could name"))
-}
-
 impl ServiceUrls {
     /// The same services, called over this TLS where they are `https://…`.
     ///
     /// # Errors
     /// When a host is no name that a certificate could have.
     pub fn called_by(self, tls: &ClientTls) -> Result<Self, SettingsError> {
-        let endpoints = self.0.into_iter();
-        let endpoints = endpoints.map(|endpoint| with_tls(endpoint, tls));
-        let endpoints = endpoints.collect::<Result<_, _>>().map_err(SettingsError)?;
-        Ok(Self(endpoints))
+        let targets = self.0.into_iter().map(|target| target.called_by(tls));
+        let targets = targets.collect::<Result<_, _>>().map_err(SettingsError)?;
+        Ok(Self(targets))
     }
 }
 
@@ -102,108 +105,118 @@ impl Outgoing {
             signer: Some(signer),
         }
     }
-}
 
-impl Interceptor for Outgoing {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+    fn add_to(&self, headers: &mut HeaderMap, deadline: Instant) -> Result<(), Status> {
         if let Some(id) = context::request_id()
-            && let Ok(value) = MetadataValue::try_from(&*id)
+            && let Ok(value) = HeaderValue::from_str(&id)
         {
-            request.metadata_mut().insert(context::REQUEST_ID, value);
+            headers.insert(context::REQUEST_ID, value);
         }
-        if let Some(deadline) = context::deadline() {
-            request.set_timeout(deadline.saturating_duration_since(tokio::time::Instant::now()));
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
         if let Some(signer) = &self.signer {
             let token = signer.mint().ok().and_then(|token| token.parse().ok());
             let token = token.ok_or_else(|| Status::internal("cannot make a service token"))?;
-            request
-                .metadata_mut()
-                .insert(service_token::METADATA_KEY, token);
+            headers.insert(service_token::METADATA_KEY, token);
         }
-        Ok(request)
+        Ok(())
     }
 }
 
-/// A connection to a service.
-pub type ServiceChannel = InterceptedService<Channel, Outgoing>;
+/// A way to call a service. Cloning is cheap: clones share connections.
+#[derive(Clone)]
+pub struct ServiceChannel(Arc<Shared>);
 
-/// A channel to the service at `urls`. It connects at the first call and again
-/// whenever the connection was lost; several URLs share the calls.
-pub fn channel(urls: &ServiceUrls, outgoing: Outgoing) -> ServiceChannel {
-    let channel = match urls.0.as_slice() {
-        [one] => one.connect_lazy(),
-        several => Channel::balance_list(several.iter().cloned()),
-    };
-    InterceptedService::new(channel, outgoing)
+struct Shared {
+    service: &'static str,
+    replicas: Arc<Replicas>,
+    outgoing: Outgoing,
 }
 
-/// Waits for a call's answer, no longer than the request being served may
-/// take, and tells what went wrong on the way there from what the callee said.
-///
-/// # Errors
-/// What the callee answered; `DEADLINE_EXCEEDED` when the time is over;
-/// `DEPENDENCY_UNAVAILABLE`, naming `service`, when it could not be reached or
-/// the connection broke.
-pub async fn call<T>(
-    service: &str,
-    answer: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Status> {
-    let answer = match context::deadline() {
-        Some(deadline) => match tokio::time::timeout_at(deadline, answer).await {
-            Ok(answer) => answer,
-            Err(_) => return Err(deadline::exceeded().into_status()),
-        },
-        None => answer.await,
-    };
-    answer
-        .map(Response::into_inner)
-        .map_err(|status| explain(service, status))
+/// A channel to `service`, as messages name it. It connects at the first call,
+/// and again whenever a connection was lost.
+pub fn channel(service: &'static str, urls: &ServiceUrls, outgoing: Outgoing) -> ServiceChannel {
+    let replicas = Replicas::new(urls.0.clone(), Box::new(SystemResolver));
+    ServiceChannel(Arc::new(Shared {
+        service,
+        replicas: Arc::new(replicas),
+        outgoing,
+    }))
 }
 
-fn explain(service: &str, status: Status) -> Status {
-    // Tonic's own timer speaks of a passed deadline as CANCELLED.
-    if status.code() == Code::Cancelled && status.message() == "Timeout expired" {
-        return deadline::exceeded().into_status();
+type Answer = Response<Collected<Bytes>>;
+
+impl Service<Request<Body>> for ServiceChannel {
+    type Response = Answer;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
     }
-    // Only what happened here has a source: no connection, or a broken one.
-    if std::error::Error::source(&status).is_some() {
-        tracing::warn!(service, error = ?status, "call failed");
-        return Refusal::new(
-            Reason::DependencyUnavailable,
-            format!("{service} cannot be reached now"),
-        )
-        .retry_after(RETRY_AFTER)
-        .into_status();
+
+    /// Errors are `DEADLINE_EXCEEDED` when the time is over, and
+    /// `DEPENDENCY_UNAVAILABLE`, naming the service, when it cannot be reached
+    /// or the connection broke. What the callee answers is no error here.
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let fallback = || Instant::now() + DEFAULT_DEADLINE;
+            let deadline = context::deadline().unwrap_or_else(fallback);
+            let (head, body) = request.into_parts();
+            // A unary message is encoded already: this waits for nothing.
+            let body = body.collect().await?.to_bytes();
+            match tokio::time::timeout_at(deadline, shared.call(&head, &body, deadline)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(exceeded().into_status()),
+            }
+        })
     }
-    status
+}
+
+impl Shared {
+    async fn call(&self, head: &Parts, body: &Bytes, deadline: Instant) -> Result<Answer, Status> {
+        let mut may_be_repeated = proto::is_idempotent(head.uri.path());
+        let mut may_be_waited_for = true;
+        // Each replica may be on the point of going away, and come back.
+        let mut resends = 2 * self.replicas.count().max(1);
+        loop {
+            let lease = match self.replicas.pick().await {
+                Ok(lease) => lease,
+                Err(_) if may_be_waited_for => {
+                    may_be_waited_for = false;
+                    tokio::time::sleep(jittered(PAUSE_IF_GONE)).await;
+                    continue;
+                }
+                Err(Unreachable(why)) => return Err(self.unreachable(&why)),
+            };
+            let mut request = Request::from_parts(head.clone(), Full::new(body.clone()));
+            *request.uri_mut() = lease
+                .target()
+                .uri(head.uri.clone())
+                .map_err(|error| Status::internal(error.to_string()))?;
+            self.outgoing.add_to(request.headers_mut(), deadline)?;
+            match lease.send(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure { unsent: true, .. }) if resends > 0 => resends -= 1,
+                Err(Failure { unsent: false, .. }) if may_be_repeated => {
+                    may_be_repeated = false;
+                    tokio::time::sleep(jittered(PAUSE)).await;
+                }
+                Err(Failure { error, .. }) => return Err(self.unreachable(&error)),
+            }
+        }
+    }
+
+    fn unreachable(&self, why: &dyn std::fmt::Debug) -> Status {
+        let service = self.service;
+        tracing::warn!(service, error = ?why, "call failed");
+        let said = format!("{service} cannot be reached now");
+        Refusal::new(Reason::DependencyUnavailable, said)
+            .retry_after(RETRY_AFTER)
+            .into_status()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_checked() {
-        assert!("http://127.0.0.1:50051".parse::<ServiceUrls>().is_ok());
-        let two = "http://a:1, https://b:2".parse::<ServiceUrls>().unwrap();
-        assert_eq!(two.0.len(), 2);
-        for bad in ["", "127.0.0.1:50051", "ftp://a:1", "http://", "http://:1"] {
-            assert!(bad.parse::<ServiceUrls>().is_err(), "{bad}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_service_that_is_not_there_is_told_as_unavailable() {
-        let urls = "http://127.0.0.1:1".parse().unwrap();
-        let channel = channel(&urls, Outgoing::default());
-        let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
-        let status = call(
-            "x",
-            health.check(tonic_health::pb::HealthCheckRequest::default()),
-        )
-        .await
-        .unwrap_err();
-        assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
-    }
-}
+mod tests;

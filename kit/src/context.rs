@@ -19,6 +19,8 @@ use crate::random::{Random, bytes};
 
 /// The header (HTTP) and metadata key (gRPC) of the request id.
 pub const REQUEST_ID: &str = "request-id";
+/// The header by which gRPC says how long a call may take.
+pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// How long a request may take that names no deadline of its own.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest id that is taken from a request.
@@ -117,7 +119,7 @@ fn fresh_id(random: &dyn Random) -> (Arc<str>, HeaderValue) {
 /// The deadline in a gRPC request's `grpc-timeout`: up to eight digits and a
 /// unit. Anything else is no deadline.
 fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -132,6 +134,14 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
         "n" => Duration::from_nanos(count),
         _ => return None,
     })
+}
+
+/// A time as `grpc-timeout` says it: in milliseconds, of which eight digits are
+/// more than a day.
+pub(crate) fn grpc_timeout_of(left: Duration) -> HeaderValue {
+    let millis = left.as_millis().min(99_999_999);
+    let written = HeaderValue::from_str(&format!("{millis}m"));
+    written.unwrap_or_else(|_| HeaderValue::from_static("0m"))
 }
 
 #[cfg(test)]
@@ -163,6 +173,11 @@ mod tests {
         assert_eq!(
             read("99999999H"),
             Some(Duration::from_secs(99_999_999 * 3600))
+        );
+        let written = grpc_timeout_of(Duration::from_micros(1_999_999));
+        assert_eq!(
+            read(written.to_str().unwrap()),
+            Some(Duration::from_millis(1_999))
         );
         for bad in ["", "S", "1", "-1S", "1.5S", "123456789S", "1x"] {
             assert_eq!(read(bad), None, "{bad}");

@@ -5,6 +5,7 @@
 //! as claims of a token.
 
 pub mod access_token;
+pub mod backoff;
 pub mod client;
 pub mod client_address;
 pub mod clock;

@@ -4,10 +4,10 @@
 //! may ask for certificates of its callers (mutual TLS): whoever has none from
 //! the named authority does not get past the handshake.
 
-use std::{error::Error, fmt, fs, io, path::Path, sync::Arc, time::Duration};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use rustls::{
-    DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
@@ -15,12 +15,11 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::settings::{ServiceTls, SettingsError};
 
-/// How long a handshake of a call may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+/// HTTP/2 over TLS, as the handshake names it (RFC 9113, section 3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// What a listener needs to speak TLS.
 #[derive(Clone)]
@@ -102,7 +101,7 @@ impl ServerTls {
         certificate: CertificateDer<'static>,
         callers: Callers,
     ) -> Self {
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
         Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             certificate,
@@ -131,24 +130,28 @@ impl fmt::Debug for ServerTls {
 #[derive(Clone)]
 pub struct ClientTls {
     trust: Trust,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
 }
 
 #[derive(Clone)]
 enum Trust {
-    /// The authorities that browsers trust.
-    Public,
-    /// These, in PEM.
-    Authority(Certificate),
+    /// Certificates of these authorities.
+    Authorities(Arc<RootCertStore>),
     /// The holder of this certificate, whatever name it has.
     Only(Arc<OnlyThis>),
+}
+
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
 impl ClientTls {
     /// Trusts whom browsers trust, and has no certificate.
     pub fn public() -> Self {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         Self {
-            trust: Trust::Public,
+            trust: Trust::Authorities(Arc::new(roots)),
             identity: None,
         }
     }
@@ -159,29 +162,21 @@ impl ClientTls {
     /// When one is missing, cannot be read, or does not belong to the other.
     pub fn load(settings: &ServiceTls) -> Result<Self, SettingsError> {
         let prefix = "SERVICE_TLS";
-        let trust = match &settings.service_tls_ca {
-            None => Trust::Public,
-            Some(path) => {
-                let file = PemFile(format!("{prefix}_CA"), path);
-                roots(&file)?;
-                Trust::Authority(Certificate::from_pem(file.pem()?))
-            }
-        };
+        let mut tls = Self::public();
+        if let Some(path) = &settings.service_tls_ca {
+            let file = PemFile(format!("{prefix}_CA"), path);
+            tls.trust = Trust::Authorities(Arc::new(roots(&file)?));
+        }
         let cert = settings.service_tls_cert.as_deref();
         let key = settings.service_tls_key.as_deref();
-        let identity = match Pair::of(prefix, cert, key)? {
-            None => None,
-            Some(Pair { cert, key }) => {
-                let (chain, private) = (cert.pem()?, key.pem()?);
-                certificates(&cert.0, &chain)?;
-                private_key(&key.0, &private)?;
-                Some(Identity::from_pem(chain, private))
-            }
-        };
-        let tls = Self { trust, identity };
+        if let Some(Pair { cert, key }) = Pair::of(prefix, cert, key)? {
+            tls.identity = Some(Arc::new(Identity {
+                chain: certificates(&cert.0, &cert.pem()?)?,
+                key: private_key(&key.0, &key.pem()?)?,
+            }));
+        }
         // Only the pair can still be wrong: whether the two belong together.
-        tls.apply(Endpoint::from_static("https://localhost"))
-            .map_err(|error| pair_error(prefix, root_cause(&error)))?;
+        tls.config().map_err(|error| pair_error(prefix, &error))?;
         Ok(tls)
     }
 
@@ -198,17 +193,26 @@ impl ClientTls {
         self.identity.is_some()
     }
 
-    /// Makes calls to `endpoint` so.
-    pub(crate) fn apply(&self, endpoint: Endpoint) -> Result<Endpoint, tonic::transport::Error> {
-        let mut config = ClientTlsConfig::new().timeout(HANDSHAKE_TIMEOUT);
-        if let Some(identity) = &self.identity {
-            config = config.identity(identity.clone());
-        }
-        match &self.trust {
-            Trust::Public => endpoint.tls_config(config.with_webpki_roots()),
-            Trust::Authority(pem) => endpoint.tls_config(config.ca_certificate(pem.clone())),
-            Trust::Only(this) => endpoint.tls_config_with_verifier(config, this.clone()),
-        }
+    /// How connections for calls are made.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let builder = match &self.trust {
+            Trust::Authorities(roots) => builder.with_root_certificates(roots.clone()),
+            Trust::Only(this) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(this.clone()),
+        };
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let Identity { chain, key } = &**identity;
+                builder.with_client_auth_cert(chain.clone(), key.clone_key())?
+            }
+        };
+        config.alpn_protocols = vec![HTTP_2.to_vec()];
+        Ok(Arc::new(config))
     }
 }
 
@@ -352,13 +356,8 @@ fn pair_error(prefix: &str, error: &dyn fmt::Display) -> SettingsError {
     ))
 }
 
-fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    error.source().map_or(error, root_cause)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use rustls::ClientConfig;
     use tokio_rustls::TlsConnector;
 
     use super::*;

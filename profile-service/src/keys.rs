@@ -1,10 +1,7 @@
 //! Where the keys that verify access tokens come from.
 
 use async_trait::async_trait;
-use kit::{
-    client::{ServiceChannel, call},
-    jwks::KeySource,
-};
+use kit::{client::ServiceChannel, jwks::KeySource};
 use proto::auth::v1::{GetJwksRequest, Jwk, auth_service_client::AuthServiceClient};
 use tonic::Status;
 
@@ -21,7 +18,7 @@ impl AuthServiceKeys {
 impl KeySource for AuthServiceKeys {
     async fn fetch(&self) -> Result<Vec<Jwk>, Status> {
         let mut client = self.0.clone();
-        let answer = call("auth-service", client.get_jwks(GetJwksRequest {})).await?;
-        Ok(answer.keys)
+        let answer = client.get_jwks(GetJwksRequest {}).await?;
+        Ok(answer.into_inner().keys)
     }
 }

@@ -55,7 +55,11 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let random = Arc::new(SystemRandom::default());
     let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
     let database = store.database();
-    let source = AuthServiceKeys::new(peer::channel(&config.auth_url, Outgoing::default()));
+    let source = AuthServiceKeys::new(peer::channel(
+        "auth-service",
+        &config.auth_url,
+        Outgoing::default(),
+    ));
     let keys = Arc::new(JwksCache::new(Arc::new(source)));
     let fresh = keys.clone();
     let until = stop.ending.clone();

@@ -1,9 +1,11 @@
 //! The gRPC contract: the messages and services of the `.proto` files beside
 //! this crate, and the reasons that errors carry. It does no I/O.
 
+mod idempotency;
 pub mod reason;
 mod refusal;
 
+pub use idempotency::is_idempotent;
 pub use reason::Reason;
 pub use refusal::Refusal;
 

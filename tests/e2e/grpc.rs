@@ -2,6 +2,7 @@
 //! token.
 
 use kit::{
+    client::{self, Outgoing, ServiceChannel},
     clock::SystemClock,
     service_token::{METADATA_KEY, ServiceTokenSigner},
     settings::SecretKey,
@@ -14,7 +15,7 @@ use proto::{
         provisioning_service_client::ProvisioningServiceClient,
     },
 };
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 use crate::common::Product;
@@ -26,13 +27,13 @@ crate::on_both_storages![
     errors_carry_their_details,
 ];
 
-async fn channel(address: std::net::SocketAddr) -> Channel {
-    let uri = format!("http://{address}").parse().unwrap();
-    Channel::builder(uri).connect().await.unwrap()
+fn channel(address: std::net::SocketAddr) -> ServiceChannel {
+    let urls = format!("http://{address}").parse().unwrap();
+    client::channel("the service", &urls, Outgoing::default())
 }
 
-async fn auth(product: &Product) -> AuthServiceClient<Channel> {
-    AuthServiceClient::new(channel(product.addresses.auth).await)
+fn auth(product: &Product) -> AuthServiceClient<ServiceChannel> {
+    AuthServiceClient::new(channel(product.addresses.auth))
 }
 
 /// A call with a service token, minted with a key in the data directory.
@@ -59,7 +60,7 @@ fn reason(status: &Status) -> &'static str {
 }
 
 async fn a_client_of_its_own_signs_in(product: Product) {
-    let mut auth = auth(&product).await;
+    let mut auth = auth(&product);
     let asked = auth
         .request_code(code_request(None))
         .await
@@ -77,7 +78,7 @@ async fn a_client_of_its_own_signs_in(product: Product) {
     let again = auth.verify_code(answer).await.unwrap_err();
     assert_eq!(reason(&again), "CODE_NOT_ACCEPTED");
 
-    let mut profiles = ProfileServiceClient::new(channel(product.addresses.profile).await);
+    let mut profiles = ProfileServiceClient::new(channel(product.addresses.profile));
     let mut request = Request::new(GetProfileRequest::default());
     let bearer = format!("Bearer {}", signed_in.access_token);
     request
@@ -91,7 +92,7 @@ async fn a_client_of_its_own_signs_in(product: Product) {
 }
 
 async fn only_a_service_speaks_for_a_client(product: Product) {
-    let mut auth = auth(&product).await;
+    let mut auth = auth(&product);
     let named = auth.request_code(code_request(Some("192.0.2.1"))).await;
     assert_eq!(reason(&named.unwrap_err()), "SERVICE_TOKEN_REQUIRED");
     let bare = VerifyCodeRequest {
@@ -125,7 +126,7 @@ async fn only_a_service_speaks_for_a_client(product: Product) {
 }
 
 async fn only_auth_service_makes_profiles(product: Product) {
-    let mut profiles = ProvisioningServiceClient::new(channel(product.addresses.profile).await);
+    let mut profiles = ProvisioningServiceClient::new(channel(product.addresses.profile));
     let message = CreateProfileRequest {
         user_id: "01a204ee-98ec-7198-9175-33e6af91ab45".to_owned(),
         phone_number: "+77777777766".to_owned(),
@@ -151,7 +152,7 @@ async fn only_auth_service_makes_profiles(product: Product) {
 }
 
 async fn errors_carry_their_details(product: Product) {
-    let mut auth = auth(&product).await;
+    let mut auth = auth(&product);
     let wrong = RequestCodeRequest {
         phone_number: "12".to_owned(),
         ..RequestCodeRequest::default()

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 use kit::{
-    client::{Outgoing, ServiceUrls, call, channel},
+    client::{Outgoing, ServiceUrls, channel},
     clock::SystemClock,
     service_token::ServiceTokenSigner,
     settings::{SecretKey, ServiceTls},
@@ -273,14 +273,14 @@ async fn create_profile(url: &str, tls: ServiceTls) -> Result<(), tonic::Status>
     );
     let urls: ServiceUrls = url.parse().unwrap();
     let urls = urls.called_by(&ClientTls::load(&tls).unwrap()).unwrap();
-    let channel = channel(&urls, Outgoing::signed(signer));
+    let channel = channel("profile-service", &urls, Outgoing::signed(signer));
     let request = CreateProfileRequest {
         user_id: "0192f3a4-0000-7000-8000-000000000001".to_owned(),
         phone_number: "+77777777767".to_owned(),
         invited_by: None,
     };
     let mut client = ProvisioningServiceClient::new(channel);
-    let answer = call("profile-service", client.create_profile(request));
+    let answer = client.create_profile(request);
     let answer = tokio::time::timeout(END, answer).await.unwrap();
     answer.map(|_| ())
 }

@@ -74,7 +74,7 @@ pub(crate) fn service_urls(data: &[u8]) -> bool {
         }
     }
     RUNTIME.block_on(async {
-        drop(channel(&urls, Outgoing::default()));
+        drop(channel("service", &urls, Outgoing::default()));
         tokio::task::yield_now().await;
     });
     true

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get},
 };
-use kit::{client::call, client_address::PeerAddress};
+use kit::client_address::PeerAddress;
 use proto::{
     Reason,
     auth::v1::{RequestCodeRequest, RequestCodeResponse, VerifyCodeRequest},
@@ -25,7 +25,7 @@ use crate::{
     client,
     problem::Problem,
     routes::{invite_code, sessions, tokens::Pair},
-    services::{AUTH, Services},
+    services::Services,
     texts,
 };
 
@@ -63,7 +63,7 @@ async fn request_code(
         client_address: Some(client_address(&services, &head)),
     };
     let mut auth = services.auth;
-    let challenge = call(AUTH, auth.request_code(message)).await?;
+    let challenge = auth.request_code(message).await?.into_inner();
     code_sent(&challenge, services.over_tls)
         .map_err(|_| Problem::internal("a challenge's id does not fit into a header"))
 }
@@ -109,9 +109,8 @@ async fn verify_code(
         challenge_id: challenge.id(),
     };
     let mut auth = services.auth;
-    let signed_in = call(AUTH, auth.verify_code(message))
-        .await
-        .map_err(refused)?;
+    let signed_in = auth.verify_code(message).await.map_err(refused)?;
+    let signed_in = signed_in.into_inner();
     let pair = Pair {
         access_token: signed_in.access_token,
         refresh_token: signed_in.refresh_token,

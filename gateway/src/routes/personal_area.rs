@@ -7,7 +7,6 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get},
 };
-use kit::client::call;
 use proto::{
     Reason,
     auth::v1::DeleteUserRequest,
@@ -22,7 +21,7 @@ use crate::{
     client,
     problem::Problem,
     routes::{as_user, invite_code},
-    services::{AUTH, PROFILE, Services},
+    services::Services,
     texts,
 };
 
@@ -60,7 +59,7 @@ async fn profile(
     };
     let request = as_user(client::authorization(&headers)?, message);
     let mut service = services.profile;
-    let found = call(PROFILE, service.get_profile(request)).await?;
+    let found = service.get_profile(request).await?.into_inner();
     let profile = Profile {
         phone_number: found.phone_number,
         invite_code: found.invite_code,
@@ -98,7 +97,8 @@ async fn activate_invite(
     };
     let request = as_user(user, message);
     let mut service = services.profile;
-    call(PROFILE, service.activate_invite(request))
+    service
+        .activate_invite(request)
         .await
         .map_err(|status| refused(status, &code))?;
     Ok(answer::said(StatusCode::OK, texts::INVITER_ADDED))
@@ -119,7 +119,7 @@ fn refused(status: Status, code: &str) -> Problem {
 async fn erase(State(services): State<Services>, headers: HeaderMap) -> Result<Response, Problem> {
     let request = as_user(client::authorization(&headers)?, DeleteUserRequest {});
     let mut auth = services.auth;
-    call(AUTH, auth.delete_user(request)).await?;
+    auth.delete_user(request).await?;
     Ok(answer::done())
 }
 
@@ -138,7 +138,7 @@ async fn followers(
     let user = client::authorization(&headers)?;
     let request = as_user(user, wanted_page(&uri)?);
     let mut service = services.profile;
-    let found = call(PROFILE, service.list_followers(request)).await?;
+    let found = service.list_followers(request).await?.into_inner();
     let page = Page {
         followers: found.followers,
         next_page_token: found.next_page_token,

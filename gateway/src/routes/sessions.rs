@@ -6,7 +6,6 @@ use axum::{
     response::Response,
     routing::{MethodRouter, delete, get},
 };
-use kit::client::call;
 use prost_types::Timestamp;
 use proto::{
     Reason,
@@ -14,12 +13,7 @@ use proto::{
 };
 use serde::Serialize;
 
-use crate::{
-    answer, client,
-    problem::Problem,
-    routes::as_user,
-    services::{AUTH, Services},
-};
+use crate::{answer, client, problem::Problem, routes::as_user, services::Services};
 
 /// The path of the list.
 pub(crate) const SESSIONS: &str = "/api/v1/auths/sessions";
@@ -53,7 +47,7 @@ async fn list(State(services): State<Services>, headers: HeaderMap) -> Result<Re
 
     let request = as_user(client::authorization(&headers)?, ListSessionsRequest {});
     let mut auth = services.auth;
-    let found = call(AUTH, auth.list_sessions(request)).await?.sessions;
+    let found = auth.list_sessions(request).await?.into_inner().sessions;
     let entry = |session: Session| Entry {
         id: session.session_id,
         created_at: session.created_at.map(rfc_3339),
@@ -78,7 +72,7 @@ async fn revoke(
         id.map_err(|_| Problem::new(Reason::SessionNotFound, "you have no session with this id"))?;
     let request = as_user(user, RevokeSessionRequest { session_id });
     let mut auth = services.auth;
-    call(AUTH, auth.revoke_session(request)).await?;
+    auth.revoke_session(request).await?;
     Ok(answer::done())
 }
 
@@ -91,7 +85,7 @@ pub(crate) async fn sign_out(
     let user = client::authorization(&headers)?;
     let request = as_user(user, which_sessions(&uri)?);
     let mut auth = services.auth;
-    call(AUTH, auth.sign_out(request)).await?;
+    auth.sign_out(request).await?;
     Ok(answer::done())
 }
 

@@ -6,16 +6,10 @@ use axum::{
     response::Response,
     routing::{MethodRouter, post},
 };
-use kit::client::call;
 use proto::{Reason, auth::v1::RefreshTokensRequest};
 use serde::Serialize;
 
-use crate::{
-    answer,
-    body::Object,
-    problem::Problem,
-    services::{AUTH, Services},
-};
+use crate::{answer, body::Object, problem::Problem, services::Services};
 
 /// The path where tokens are refreshed.
 pub(crate) const REFRESH: &str = "/api/v1/auths/refresh";
@@ -54,7 +48,7 @@ async fn refresh(State(services): State<Services>, request: Request) -> Result<R
     }
     let mut auth = services.auth;
     let message = RefreshTokensRequest { refresh_token };
-    let refreshed = call(AUTH, auth.refresh_tokens(message)).await?;
+    let refreshed = auth.refresh_tokens(message).await?.into_inner();
     let pair = Pair {
         access_token: refreshed.access_token,
         refresh_token: refreshed.refresh_token,

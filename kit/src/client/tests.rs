@@ -1,0 +1,274 @@
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use hyper::body::Incoming;
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use super::{replicas::Resolver, *};
+use crate::{listener, stop::Stop};
+
+/// A call that may be repeated, and one that may not.
+const ASKS: &str = "/grpc.health.v1.Health/Check";
+const CHANGES: &str = "/auth.v1.AuthService/VerifyCode";
+
+/// A replica that keeps the ids of the calls that it took.
+struct Server {
+    address: SocketAddr,
+    stop: Stop,
+    task: JoinHandle<()>,
+    taken: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+        let calls = taken.clone();
+        let service = tower::service_fn(move |request: Request<Incoming>| {
+            let id = request.headers()["id"].to_str().unwrap().to_owned();
+            calls.lock().unwrap().push(id);
+            async {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        });
+        let stop = Stop::default();
+        let task = tokio::spawn(listener::serve(listener, None, service, stop.clone()));
+        Self {
+            address,
+            stop,
+            task,
+            taken,
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+
+    /// Ends it gently; the calls that it took.
+    async fn end(&mut self) -> Vec<String> {
+        self.stop.at_once();
+        (&mut self.task).await.unwrap();
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+fn channel_to(addresses: &[SocketAddr]) -> ServiceChannel {
+    let urls = addresses.iter().map(|address| format!("http://{address}"));
+    let urls = urls.collect::<Vec<_>>().join(",").parse().unwrap();
+    channel("the service", &urls, Outgoing::default())
+}
+
+async fn call(channel: &ServiceChannel, path: &str, id: usize) -> Result<(), Status> {
+    let request = Request::post(path)
+        .header("id", id.to_string())
+        .body(Body::empty())
+        .unwrap();
+    channel.clone().call(request).await.map(|_| ())
+}
+
+/// An address where nobody listens.
+async fn nowhere() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn replicas_share_the_calls_and_a_dead_one_is_passed_over() {
+    let servers = [Server::start().await, Server::start().await];
+    let mut addresses = servers.each_ref().map(|server| server.address).to_vec();
+    addresses.push(nowhere().await);
+    let channel = channel_to(&addresses);
+    // The second one is connected to while the first one is called.
+    while servers.iter().any(|server| server.taken() == 0) {
+        call(&channel, CHANGES, 0).await.unwrap();
+    }
+    let before = servers.each_ref().map(Server::taken);
+    for id in 0..40 {
+        call(&channel, CHANGES, id).await.unwrap();
+    }
+    for (server, before) in servers.iter().zip(before) {
+        assert_eq!(server.taken() - before, 20);
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_is_called_again() {
+    let (stays, mut leaves) = (Server::start().await, Server::start().await);
+    let address = leaves.address;
+    let channel = channel_to(&[stays.address, address]);
+    leaves.end().await;
+    for id in 0..20 {
+        call(&channel, CHANGES, id).await.unwrap();
+    }
+    let back = Server::at(address).await;
+    for id in 0..2_000 {
+        call(&channel, CHANGES, id).await.unwrap();
+        if back.taken() > 0 {
+            return;
+        }
+    }
+    panic!("it is not called");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rolling_restarts_lose_no_call_and_double_none() {
+    let mut servers = [Server::start().await, Server::start().await];
+    let channel = channel_to(&servers.each_ref().map(|server| server.address));
+    let next = Arc::new(AtomicUsize::new(0));
+    let stop = Stop::default();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (channel, next, stop) = (channel.clone(), next.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.ending.is_cancelled() {
+                    let id = next.fetch_add(1, Ordering::SeqCst);
+                    call(&channel, CHANGES, id).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for round in 0..10 {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let server = &mut servers[round % 2];
+        taken.extend(server.end().await);
+        *server = Server::at(server.address).await;
+        // Before the other one goes, this one is back.
+        while server.taken() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    stop.at_once();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    for server in &mut servers {
+        taken.extend(server.end().await);
+    }
+    assert_eq!(taken.len(), next.load(Ordering::SeqCst));
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), next.load(Ordering::SeqCst), "one came twice");
+}
+
+/// A server that reads what it is sent and then breaks the connection; it
+/// counts those.
+async fn breaking() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let broken = Arc::new(AtomicUsize::new(0));
+    let count = broken.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _): (TcpStream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            // The preface, the settings, and then the request.
+            let mut read = 0;
+            while read < 200 {
+                read += stream.read(&mut [0; 4096]).await.unwrap();
+            }
+        }
+    });
+    (address, broken)
+}
+
+#[tokio::test]
+async fn what_broke_off_is_repeated_once_and_only_if_it_may_be() {
+    for (path, attempts) in [(ASKS, 2), (CHANGES, 1)] {
+        let (address, broken) = breaking().await;
+        let channel = channel_to(&[address]);
+        let request = Request::post(path)
+            .header("id", "0")
+            .header("padding", "~!*'()<>{}|".repeat(40))
+            .body(Body::empty())
+            .unwrap();
+        let status = channel.clone().call(request).await.unwrap_err();
+        assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
+        assert_eq!(broken.load(Ordering::SeqCst), attempts, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_told_as_unavailable() {
+    let channel = channel_to(&[nowhere().await, nowhere().await]);
+    let status = call(&channel, ASKS, 0).await.unwrap_err();
+    assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
+    assert!(status.message().contains("the service"));
+}
+
+/// Tells one address after the other.
+struct Moving(Mutex<Vec<SocketAddr>>);
+
+#[async_trait]
+impl Resolver for Moving {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        assert_eq!((host, port), ("auth.example", 1));
+        let mut addresses = self.0.lock().unwrap();
+        match addresses.len() {
+            0 => Err(io::ErrorKind::NotFound.into()),
+            1 => Ok(addresses.clone()),
+            _ => Ok(vec![addresses.remove(0)]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_again_when_its_addresses_are_dead() {
+    let (mut old, new) = (Server::start().await, Server::start().await);
+    let resolver = Moving(Mutex::new(vec![old.address, new.address]));
+    let targets = vec![Target::parse("http://auth.example:1").unwrap()];
+    let channel = ServiceChannel(Arc::new(Shared {
+        service: "the service",
+        replicas: Arc::new(Replicas::new(targets, Box::new(resolver))),
+        outgoing: Outgoing::default(),
+    }));
+    call(&channel, CHANGES, 0).await.unwrap();
+    assert_eq!(old.end().await.len(), 1);
+    for id in 0..200 {
+        if call(&channel, CHANGES, id).await.is_ok() {
+            assert_eq!(new.taken(), 1);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is not found at its new address");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows_is_told_as_unavailable() {
+    let targets = vec![Target::parse("http://auth.example:1").unwrap()];
+    let resolver = Box::new(Moving(Mutex::default()));
+    let replicas = Arc::new(Replicas::new(targets, resolver));
+    let Err(Unreachable(why)) = replicas.pick().await else {
+        panic!("there is nobody");
+    };
+    assert!(why.starts_with("auth.example"), "{why}");
+}
+
+#[test]
+fn a_list_of_urls_is_read() {
+    let two = "http://a:1, https://b:2".parse::<ServiceUrls>().unwrap();
+    assert_eq!(two.0.len(), 2);
+    for bad in ["", " , ", "http://a:1,b:2"] {
+        assert!(bad.parse::<ServiceUrls>().is_err(), "{bad}");
+    }
+}
