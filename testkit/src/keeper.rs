@@ -143,14 +143,6 @@ impl Keeper {
         self.order("kill");
     }
 
-    /// Waits for something that the running server is about to do.
-    pub(crate) fn wait_until(&self, done: impl Fn() -> bool) {
-        let deadline = Instant::now() + READY_WITHIN;
-        while !done() {
-            self.wait_a_little(deadline);
-        }
-    }
-
     /// An error is the log of a server that ended instead of serving.
     fn try_start(&self, deadline: Instant, ready: impl Fn(u32) -> bool) -> Result<(), String> {
         self.order("start");

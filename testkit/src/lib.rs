@@ -15,7 +15,9 @@ mod port;
 mod postgres;
 mod programs;
 mod redis;
+mod redis_cluster;
 
 pub use port::free_port;
 pub use postgres::PrivatePostgres;
 pub use redis::PrivateRedis;
+pub use redis_cluster::PrivateRedisCluster;

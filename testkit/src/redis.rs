@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 use crate::{
     account::Account,
     keeper::{Keeper, Signals},
-    port, programs,
+    programs,
 };
 
 const PACKAGE: &str = "redis-server";
@@ -37,7 +37,6 @@ pub struct PrivateRedis {
     client: PathBuf,
     keeper: Keeper,
     port: u16,
-    scheme: &'static str,
 }
 
 impl PrivateRedis {
@@ -50,26 +49,7 @@ impl PrivateRedis {
     /// As [`PrivateRedis::start`], with settings on top, each as in
     /// `redis.conf`: `maxmemory 2mb`. A password is not among them.
     pub fn start_with(settings: &[&str]) -> Self {
-        Self::launch("redis", || {
-            settings.iter().map(ToString::to_string).collect()
-        })
-    }
-
-    /// Starts a Redis Cluster of one node that has all slots. It refuses what
-    /// a cluster of many refuses: a script whose keys lie in different slots.
-    /// Needs Redis 7.
-    pub fn start_cluster() -> Self {
-        let redis = Self::launch("redis+cluster", || {
-            // Its default, 10,000 above the other port, may be no port at all.
-            let bus = port::free_port();
-            vec![
-                "cluster-enabled yes".to_owned(),
-                format!("cluster-port {bus}"),
-            ]
-        });
-        redis.raw(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-        redis.wait_for_slots();
-        redis
+        Self::launch(|| settings.iter().map(ToString::to_string).collect())
     }
 
     /// The one server of this test binary, started by whoever asks first. A
@@ -79,9 +59,9 @@ impl PrivateRedis {
         SHARED.get_or_init(Self::start)
     }
 
-    /// `redis://127.0.0.1:PORT`, for a cluster `redis+cluster://127.0.0.1:PORT`.
+    /// `redis://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.port)
+        format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// The port on 127.0.0.1; the same for the server's whole life.
@@ -115,12 +95,11 @@ impl PrivateRedis {
     /// returns when it serves.
     pub fn start_again(&self) {
         self.keeper.start_again(|id| is_ready(self.port, id));
-        if self.scheme == "redis+cluster" {
-            self.wait_for_slots();
-        }
     }
 
-    fn launch(scheme: &'static str, settings: impl Fn() -> Vec<String>) -> Self {
+    /// As [`PrivateRedis::start_with`], with settings that are made anew for
+    /// each port that is tried.
+    pub(crate) fn launch(settings: impl Fn() -> Vec<String>) -> Self {
         let server = programs::in_path("redis-server", PACKAGE);
         let client = programs::in_path("redis-cli", PACKAGE);
         let keeper = Keeper::new(&Account::own(), &SIGNALS, |directory| {
@@ -145,14 +124,17 @@ impl PrivateRedis {
             client,
             keeper,
             port,
-            scheme,
         }
     }
 
-    /// A node takes a moment to find that its slots are all there.
-    fn wait_for_slots(&self) {
-        self.keeper
-            .wait_until(|| self.raw(&["CLUSTER", "INFO"]).contains("cluster_state:ok"));
+    /// The program `redis-cli`.
+    pub(crate) fn client(&self) -> &Path {
+        &self.client
+    }
+
+    /// Whether the server lives.
+    pub(crate) fn answers(&self) -> bool {
+        info(self.port).is_ok()
     }
 }
 

@@ -51,24 +51,6 @@ fn a_start_waits_for_its_port_and_takes_no_other_server_for_its_own() {
 }
 
 #[test]
-fn a_cluster_refuses_keys_of_different_slots() {
-    let redis = PrivateRedis::start_cluster();
-    assert_eq!(redis.raw(&["MSET", "{phone}a", "1", "{phone}b", "2"]), "OK");
-    assert!(
-        redis
-            .raw(&["MSET", "a", "1", "b", "2"])
-            .starts_with("CROSSSLOT")
-    );
-    redis.stop();
-    redis.start_again();
-    assert_eq!(redis.raw(&["SET", "key", "value"]), "OK");
-    assert_eq!(
-        redis.url(),
-        format!("redis+cluster://127.0.0.1:{}", redis.port())
-    );
-}
-
-#[test]
 #[should_panic(expected = "Bad directive")]
 fn a_server_that_does_not_start_says_why() {
     PrivateRedis::start_with(&["no-such-setting on"]);
