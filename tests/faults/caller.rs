@@ -2,6 +2,7 @@
 //! load balancer.
 
 use std::{
+    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -81,22 +82,23 @@ impl Caller {
             );
             let tried = tried
                 .await
-                .unwrap_or_else(|_| Err(Failure::Broken("no answer".to_owned())));
+                .unwrap_or_else(|_| Err(Failure::Broken("no answer", String::new())));
+            let failed = |kind: &str, said: &str| Outcome::Failed {
+                kind: kind.to_owned(),
+                detail: format!("{method} {path}: {kind}, {said}"),
+            };
             let (outcome, pause) = match &tried {
                 Ok(answer) if REPEAT.contains(&answer.status) => {
-                    let reason = answer.header("error-code");
-                    let told = format!("{} {reason}", answer.status);
+                    let kind = format!("{} {}", answer.status, answer.header("error-code"));
                     let seconds = answer.header("retry-after").parse().unwrap();
-                    (
-                        Outcome::Failed(told),
-                        PAUSE.min(Duration::from_secs(seconds)),
-                    )
+                    let pause = PAUSE.min(Duration::from_secs(seconds));
+                    (failed(&kind, &answer.body), pause)
                 }
                 Ok(_) => (Outcome::Answered, Duration::ZERO),
                 Err(Failure::Refused) => (Outcome::Refused, Duration::from_millis(10)),
-                Err(Failure::Broken(how)) => (Outcome::Failed(how.clone()), Duration::ZERO),
+                Err(Failure::Broken(kind, said)) => (failed(kind, said), Duration::ZERO),
             };
-            let failed = matches!(outcome, Outcome::Failed(_));
+            let failed = matches!(outcome, Outcome::Failed { .. });
             self.journal.enter(Event {
                 begun,
                 ended: Instant::now(),
@@ -124,8 +126,8 @@ impl Caller {
 enum Failure {
     /// It was not sent.
     Refused,
-    /// It may have been.
-    Broken(String),
+    /// It may have been. What broke, and how.
+    Broken(&'static str, String),
 }
 
 fn request(
@@ -148,6 +150,12 @@ fn request(
     request.body(Full::new(body.into())).unwrap()
 }
 
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let causes = error.source().map(chain);
+    causes.map_or_else(|| error.to_string(), |causes| format!("{error}: {causes}"))
+}
+
 async fn attempt(
     client: &Client<HttpConnector, Full<Bytes>>,
     request: Request<Full<Bytes>>,
@@ -156,14 +164,14 @@ async fn attempt(
         if error.is_connect() {
             Failure::Refused
         } else {
-            Failure::Broken("broken connection".to_owned())
+            Failure::Broken("broken connection", chain(&error))
         }
     })?;
     let (head, body) = response.into_parts();
     let body = body
         .collect()
         .await
-        .map_err(|_| Failure::Broken("broken answer".to_owned()))?;
+        .map_err(|error| Failure::Broken("broken answer", chain(&error)))?;
     Ok(Answer {
         status: head.status.as_u16(),
         headers: head.headers,

@@ -20,8 +20,13 @@ pub(crate) enum Outcome {
     /// No connection: the client goes on to the other gateway at once, and its
     /// user notices nothing.
     Refused,
-    /// A failure: a status that tells of one, or no whole answer. In words.
-    Failed(String),
+    /// A failure: a status that tells of one, or no whole answer.
+    Failed {
+        /// Which, in a few words.
+        kind: String,
+        /// To what request, and all that was said.
+        detail: String,
+    },
 }
 
 /// One request of a client.
@@ -46,6 +51,9 @@ pub(crate) struct Figures {
     pub(crate) requests: usize,
     /// How many failures of each kind.
     pub(crate) failures: BTreeMap<String, usize>,
+    /// The failures one by one.
+    pub(crate) details: Vec<String>,
+    pub(crate) refused: usize,
     /// When the last failed request ended.
     pub(crate) last_failure: Option<Instant>,
     /// The longest time that a request took.
@@ -65,9 +73,14 @@ impl Journal {
         for event in events.iter().rev().take_while(|event| event.ended >= since) {
             figures.requests += 1;
             figures.slowest = figures.slowest.max(event.ended - event.begun);
-            if let Outcome::Failed(how) = &event.outcome {
-                *figures.failures.entry(how.clone()).or_default() += 1;
-                figures.last_failure = figures.last_failure.max(Some(event.ended));
+            match &event.outcome {
+                Outcome::Answered => {}
+                Outcome::Refused => figures.refused += 1,
+                Outcome::Failed { kind, detail } => {
+                    *figures.failures.entry(kind.clone()).or_default() += 1;
+                    figures.details.push(detail.clone());
+                    figures.last_failure = figures.last_failure.max(Some(event.ended));
+                }
             }
         }
         figures

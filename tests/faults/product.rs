@@ -1,8 +1,6 @@
 //! The product as it would be deployed: two processes of each service, on one
 //! PostgreSQL and a Redis.
 
-use std::time::{Duration, Instant};
-
 use testkit::{PrivatePostgres, PrivateRedis};
 
 use crate::processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command};
@@ -12,6 +10,8 @@ pub(crate) struct Service {
     pub(crate) program: &'static str,
     flags: Vec<String>,
     process: Option<Process>,
+    /// Warnings and errors that its processes logged, of those that have ended.
+    warnings: Vec<String>,
 }
 
 impl Service {
@@ -20,6 +20,7 @@ impl Service {
             program,
             flags,
             process: None,
+            warnings: Vec::new(),
         };
         service.start();
         service
@@ -38,14 +39,24 @@ impl Service {
     /// Kills it; returns when it is gone.
     pub(crate) fn kill(&mut self) {
         self.signal("-KILL");
-        self.process.take().unwrap().end(END);
+        self.ended();
     }
 
     /// Ends it as an operator does; returns when it has ended.
     pub(crate) fn stop(&mut self) {
         self.signal("-TERM");
+        let status = self.ended();
+        assert_eq!(status, Some(0), "{}: {:#?}", self.program, self.warnings);
+    }
+
+    fn ended(&mut self) -> Option<i32> {
         let (status, log) = self.process.take().unwrap().end(END);
-        assert_eq!(status, Some(0), "{}: {log}", self.program);
+        let warnings = log.lines().filter(|line| {
+            let level = line.split_whitespace().nth(1);
+            !matches!(level, Some("INFO" | "DEBUG"))
+        });
+        self.warnings.extend(warnings.map(str::to_owned));
+        status
     }
 
     /// Sends a signal to the running process.
@@ -123,6 +134,21 @@ impl Product {
             auth_database,
             profile_database,
         }
+    }
+
+    /// Ends all processes as an operator does; the warnings that they ever
+    /// logged, by time.
+    pub(crate) fn stop(&mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        // Callers first.
+        for service in self.services.iter_mut().rev() {
+            service.stop();
+            for warning in service.warnings.drain(..) {
+                warnings.push(format!("{warning} ({})", service.program));
+            }
+        }
+        warnings.sort();
+        warnings
     }
 
     /// What psql says in auth-service's database.

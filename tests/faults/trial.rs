@@ -29,8 +29,21 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// After which the test gives up.
 const RECOVERY_AT_ALL: Duration = Duration::from_secs(30);
 
+/// What a fault may do to clients.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub(crate) enum Bearable {
+    /// Nothing at all.
+    Nothing,
+    /// One gateway of two takes no connections.
+    RefusedConnections,
+    /// Failed requests, for a while.
+    Failures,
+    /// Codes that are not accepted, besides: what Redis has not copied is lost.
+    LostCodes,
+}
+
 /// The product, its clients at work, and what came of the faults so far.
-struct Test {
+pub(crate) struct Trial {
     product: Product,
     runtime: Runtime,
     clients: Vec<JoinHandle<App>>,
@@ -44,8 +57,8 @@ struct Test {
     forgotten: HashSet<String>,
 }
 
-impl Test {
-    fn start() -> Self {
+impl Trial {
+    pub(crate) fn start() -> Self {
         let product = Product::start();
         let runtime = Runtime::new().unwrap();
         for gateway in &product.gateways {
@@ -71,14 +84,20 @@ impl Test {
         }
     }
 
-    fn service(&self, index: usize) -> &Service {
-        &self.product.services[index]
+    /// How many processes the product has.
+    pub(crate) fn services(&self) -> usize {
+        self.product.services.len()
+    }
+
+    /// What one of them runs.
+    pub(crate) fn program(&self, index: usize) -> &'static str {
+        self.product.services[index].program
     }
 
     /// Makes a fault, waits until all clients get on, and enters it in the
     /// report. `make` returns when all is in its place again, with the time from
     /// which the recovery counts.
-    fn fault(
+    pub(crate) fn fault(
         &mut self,
         fault: &str,
         bearable: Bearable,
@@ -103,15 +122,21 @@ impl Test {
         for lost in audit.lost.into_iter().take(10) {
             complain(format!("lost {lost}"));
         }
-        audit.wrong.into_iter().for_each(&mut complain);
-        if bearable == Bearable::Nothing && !row.failures.is_empty() {
-            complain(format!("clients saw {:?}", row.failures));
+        for wrong in audit.wrong {
+            complain(wrong);
+        }
+        if bearable < Bearable::Failures && !row.failures.is_empty() {
+            let details: Vec<_> = figures.details.into_iter().take(10).collect();
+            complain(format!("clients saw\n  {}", details.join("\n  ")));
+        }
+        if bearable == Bearable::Nothing && figures.refused > 0 {
+            complain(format!("{} connections were refused", figures.refused));
         }
         if row.recovery > Some(RECOVERY) {
             complain(format!("service was back after {:?}", row.recovery));
         }
         let forgotten = audit.forgotten.difference(&self.forgotten).count();
-        if fault != REDIS && forgotten > 0 {
+        if bearable < Bearable::LostCodes && forgotten > 0 {
             complain(format!("{forgotten} challenges are lost"));
         }
         self.forgotten = audit.forgotten;
@@ -128,7 +153,9 @@ impl Test {
             // A client that gave up tells why.
             if let Some(ended) = self.clients.iter().position(JoinHandle::is_finished) {
                 let client = self.clients.swap_remove(ended);
-                println!("{}", self.report.table());
+                println!("\n{}", self.report.table());
+                println!("{}", self.complaints.join("\n"));
+                println!("{}", self.product.stop().join("\n"));
                 self.runtime.block_on(client).unwrap();
             }
             let turns = self.journal.turns();
@@ -149,7 +176,7 @@ impl Test {
     }
 
     /// Lets the clients finish, asks for everything, and tells what was wrong.
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let begun = Instant::now();
         let apps = self.clients.drain(..);
@@ -192,7 +219,13 @@ impl Test {
             audit.forgotten.len(),
             begun.elapsed().as_secs_f64()
         );
-        assert!(self.complaints.is_empty(), "{:#?}", self.complaints);
+        let warnings = self.product.stop();
+        assert!(
+            self.complaints.is_empty(),
+            "{}\n\nthe services logged:\n{}",
+            self.complaints.join("\n"),
+            warnings.join("\n")
+        );
         assert_eq!(self.report.rows().map(|row| row.lost).sum::<usize>(), 0);
     }
 }
