@@ -46,7 +46,8 @@ pub(crate) enum Error {
     /// NOT_FOUND `SESSION_NOT_FOUND`.
     #[error("there is no such session")]
     SessionNotFound,
-    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
+    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`, or `OVERLOADED` when too many wait
+    /// for it.
     #[error("the database cannot be used now")]
     Database(#[from] database::Error),
     /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
@@ -88,6 +89,9 @@ impl From<Error> for Status {
             Error::RefreshTokenInvalid => refusal(Reason::TokenInvalid),
             Error::SessionEnded => refusal(Reason::SessionEnded),
             Error::SessionNotFound => refusal(Reason::SessionNotFound).field("session_id"),
+            Error::Database(database::Error::Overloaded) => {
+                refusal(Reason::Overloaded).retry_after(RETRY_AFTER)
+            }
             Error::Database(cause) => outage(&cause),
             Error::Challenges(cause) => outage(&cause),
             Error::Profiles(status) => return from_profile_service(status),

@@ -84,7 +84,9 @@ impl Sessions {
     }
 
     /// Rotates the refresh token of a live session, if the one presented is
-    /// good: one statement, so one of many parallel calls does.
+    /// good: one statement, so one of many parallel calls does. It may be run
+    /// again when its answer was lost: it finds a token then that has just been
+    /// rotated, as any call does whose answer was lost.
     pub async fn rotate(&self, rotation: &Rotation, live: Cutoffs) -> Result<Option<Owner>, Error> {
         const SQL: &str = "\
             UPDATE sessions
@@ -105,7 +107,7 @@ impl Sessions {
             live.used_after.0.into(),
             live.begun_after.0.into(),
         ];
-        let rows = self.0.write(SQL, &values).await?;
+        let rows = self.0.write_idempotent(SQL, &values).await?;
         rows.first().map(owner).transpose()
     }
 
@@ -191,7 +193,9 @@ impl Sessions {
     pub async fn end_all(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
         const SQL: &str = "\
             UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
-        self.0.write(SQL, &[user_id.into(), now.0.into()]).await?;
+        self.0
+            .write_idempotent(SQL, &[user_id.into(), now.0.into()])
+            .await?;
         Ok(())
     }
 

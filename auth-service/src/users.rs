@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use database::{Database, DatabaseUrl, Error, Migrations, Transaction, Work};
+use database::{Database, DatabaseUrl, Error, Migrations, Repeat, Transaction, Work};
 use kit::clock::UnixMillis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -87,6 +87,9 @@ impl Users {
     /// Begins a session for the user of this phone, in one statement: one
     /// round trip and one commit for everybody who was here before. `None` if
     /// there is no such user (with a profile) or the challenge is spent.
+    ///
+    /// A challenge that was spent by this very session is no conflict: so the
+    /// statement may be run again when its answer was lost.
     pub async fn begin_session(
         &self,
         phone: &PhoneNumber,
@@ -97,11 +100,12 @@ impl Users {
                                   user_agent, client_address, created_at, last_used_at)
             SELECT $1, user_id, $2, $3, $4, $5, $6, $6
             FROM users WHERE phone_number = $7 AND profile_created
-            ON CONFLICT (challenge_id) DO NOTHING
+            ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+                WHERE sessions.session_id = EXCLUDED.session_id
             RETURNING user_id";
         let rows = self
             .0
-            .write(
+            .write_idempotent(
                 SQL,
                 &[
                     session.session_id.into(),
@@ -132,7 +136,7 @@ impl Users {
             SELECT user_id, profile_created FROM users WHERE phone_number = $1";
         loop {
             let values = [user_id.into(), phone.as_str().into(), now.0.into()];
-            let mut rows = self.0.write(INSERT, &values).await?;
+            let mut rows = self.0.write_idempotent(INSERT, &values).await?;
             if rows.is_empty() {
                 rows = self.0.read(SELECT, &[phone.as_str().into()]).await?;
             }
@@ -190,8 +194,8 @@ impl Users {
         const USER: &str = "\
             UPDATE users SET profile_created = FALSE
             WHERE user_id = $1 AND erased_at IS NOT NULL";
-        self.0.write(SESSIONS, &[user_id.into()]).await?;
-        self.0.write(USER, &[user_id.into()]).await?;
+        self.0.write_idempotent(SESSIONS, &[user_id.into()]).await?;
+        self.0.write_idempotent(USER, &[user_id.into()]).await?;
         Ok(())
     }
 
@@ -217,6 +221,8 @@ struct CompleteFirstSignIn<'a> {
 impl Work for CompleteFirstSignIn<'_> {
     type Output = FirstSignIn;
 
+    const REPEAT: Repeat = Repeat::Idempotent;
+
     async fn run(&self, transaction: &mut Transaction) -> Result<FirstSignIn, Error> {
         // An erasure in between would leave a session without a user.
         const LOCK: &str = "\
@@ -227,7 +233,8 @@ impl Work for CompleteFirstSignIn<'_> {
             INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
                                   user_agent, client_address, created_at, last_used_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-            ON CONFLICT (challenge_id) DO NOTHING
+            ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+                WHERE sessions.session_id = EXCLUDED.session_id
             RETURNING session_id";
         const MARK: &str = "\
             UPDATE users SET profile_created = TRUE
@@ -272,6 +279,8 @@ struct Erase {
 #[async_trait]
 impl Work for Erase {
     type Output = ();
+
+    const REPEAT: Repeat = Repeat::Idempotent;
 
     async fn run(&self, transaction: &mut Transaction) -> Result<(), Error> {
         const USER: &str = "\

@@ -40,6 +40,7 @@ suite![
     a_first_sign_in_begins_a_session_and_marks_the_user,
     a_known_user_begins_a_session_in_one_step,
     one_challenge_makes_one_session,
+    a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again,
     one_challenge_makes_one_session_in_parallel,
     many_first_sign_ins_of_one_phone_make_one_user,
 ];
@@ -155,6 +156,23 @@ async fn one_challenge_makes_one_session(users: Users) {
     assert_eq!(again.unwrap(), None);
     let first = users.complete_first_sign_in(user_id, &session("x")).await;
     assert_eq!(first.unwrap(), FirstSignIn::Spent);
+}
+
+async fn a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again(users: Users) {
+    let number = phone("+7701");
+    let user = users.find_or_create(&number, id(), NOW).await.unwrap();
+    let first = session("x");
+    for expected in [FirstSignIn::NewUser, FirstSignIn::KnownUser] {
+        let written = users.complete_first_sign_in(user.user_id, &first).await;
+        assert_eq!(written.unwrap(), expected);
+    }
+    let second = session("y");
+    for _ in 0..2 {
+        let written = users.begin_session(&number, &second).await;
+        assert_eq!(written.unwrap(), Some(user.user_id));
+    }
+    let another = users.begin_session(&number, &session("y")).await;
+    assert_eq!(another.unwrap(), None);
 }
 
 async fn one_challenge_makes_one_session_in_parallel(users: Users) {

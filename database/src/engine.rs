@@ -9,11 +9,18 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Error, Row, Transaction, Value, row::Inner, url::DatabaseUrl, value::bind};
+use crate::{
+    Error, Row, Value,
+    connection::{Breaks, Connection},
+    gate::{Gate, MOST_WAITING},
+    presence::Presence,
+    row::Inner,
+    url::DatabaseUrl,
+    value::bind,
+};
 
-/// How long a statement waits for a connection before the database counts as
-/// unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection to PostgreSQL may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Connections to PostgreSQL, per process.
 const CONNECTIONS: u32 = 16;
 /// A connection that was idle this long is asked whether it still lives before
@@ -24,72 +31,109 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite connections that only read. There is one that writes.
 const READERS: u32 = 4;
 
+/// What a connection is wanted for.
+#[derive(Clone, Copy)]
+pub(crate) enum Use {
+    Read,
+    Write,
+}
+
 pub(crate) enum Engine {
-    Postgres(PgPool),
-    Sqlite {
-        writer: SqlitePool,
-        reader: SqlitePool,
-    },
+    Postgres(Server),
+    Sqlite { writer: File, reader: File },
+}
+
+/// PostgreSQL.
+pub(crate) struct Server {
+    pub(crate) pool: PgPool,
+    gate: Gate,
+    presence: Presence,
+    breaks: Breaks,
+}
+
+/// Connections to a SQLite file.
+pub(crate) struct File {
+    pub(crate) pool: SqlitePool,
+    gate: Gate,
 }
 
 impl Engine {
     pub(crate) async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
         match url {
-            DatabaseUrl::Postgres(options) => Ok(Self::Postgres(postgres(options))),
+            DatabaseUrl::Postgres(options) => Ok(Self::Postgres(Server::new(options))),
             DatabaseUrl::Sqlite(path) => sqlite(path)
                 .await
                 .with_context(|| format!("cannot open {}", path.display())),
         }
     }
 
-    pub(crate) async fn read(
-        &self,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Vec<Row>, Error> {
-        match self {
-            Self::Postgres(pool) => postgres_rows(pool, sql, values).await,
-            Self::Sqlite { reader, .. } => sqlite_rows(reader, sql, values).await,
+    /// A connection for this purpose.
+    pub(crate) async fn connection(&self, purpose: Use) -> Result<Connection, Error> {
+        match (self, purpose) {
+            (Self::Postgres(server), _) => server.connection().await,
+            (Self::Sqlite { reader, .. }, Use::Read) => reader.connection().await,
+            (Self::Sqlite { writer, .. }, Use::Write) => writer.connection().await,
         }
     }
 
-    pub(crate) async fn write(
-        &self,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn close(&self) {
         match self {
-            Self::Postgres(pool) => postgres_rows(pool, sql, values).await,
-            Self::Sqlite { writer, .. } => sqlite_rows(writer, sql, values).await,
-        }
-    }
-
-    pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
-        Ok(match self {
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
-            // A deferred BEGIN that reads first and writes later is refused
-            // ("database is locked") when somebody else wrote in between.
-            Self::Sqlite { writer, .. } => {
-                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            Self::Postgres(server) => server.pool.close().await,
+            Self::Sqlite { writer, reader } => {
+                reader.pool.close().await;
+                writer.pool.close().await;
             }
-        })
+        }
     }
 }
 
-fn postgres(options: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, about| {
-            Box::pin(async move {
-                if about.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
+impl Server {
+    fn new(options: &PgConnectOptions) -> Self {
+        let breaks = Breaks::default();
+        let known = breaks.clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_WITHIN)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, about| {
+                let test = about.idle_for > TRUSTED_IDLE || known.suspect(about.idle_for);
+                Box::pin(async move {
+                    if test {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
             })
-        })
-        .connect_lazy_with(options.clone().application_name("customauth"))
+            .connect_lazy_with(options.clone().application_name("customauth"));
+        Self {
+            pool,
+            gate: Gate::new(CONNECTIONS, MOST_WAITING),
+            presence: Presence::default(),
+            breaks,
+        }
+    }
+
+    async fn connection(&self) -> Result<Connection, Error> {
+        self.presence.wait_a_moment().await?;
+        let pass = self.gate.enter().await?;
+        // It may have gone while this one waited for its place.
+        self.presence.check()?;
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(Connection::postgres(connection, pass, self.breaks.clone())),
+            Err(error) => {
+                self.presence.gone(&self.pool);
+                Err(Error::Unavailable(error))
+            }
+        }
+    }
+}
+
+impl File {
+    async fn connection(&self) -> Result<Connection, Error> {
+        let pass = self.gate.enter().await?;
+        let connection = self.pool.acquire().await?;
+        Ok(Connection::sqlite(connection, pass))
+    }
 }
 
 async fn sqlite(path: &Path) -> anyhow::Result<Engine> {
@@ -112,11 +156,18 @@ async fn sqlite(path: &Path) -> anyhow::Result<Engine> {
             .idle_timeout(None)
             .max_lifetime(None)
     };
+    let file = |pool, connections| File {
+        pool,
+        gate: Gate::new(connections, MOST_WAITING),
+    };
     let writer = pool(1).connect_with(options.clone()).await?;
     let reader = pool(READERS)
         .connect_with(options.create_if_missing(false).read_only(true))
         .await?;
-    Ok(Engine::Sqlite { writer, reader })
+    Ok(Engine::Sqlite {
+        writer: file(writer, 1),
+        reader: file(reader, READERS),
+    })
 }
 
 pub(crate) async fn postgres_rows<'e>(

@@ -1,5 +1,7 @@
 //! What can go wrong with a statement.
 
+use std::time::Duration;
+
 /// A statement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -7,11 +9,24 @@ pub enum Error {
     #[error("a unique index refused the row")]
     UniqueViolation,
     /// Another transaction came in between; the work may be repeated.
-    #[error("another transaction came in between")]
+    #[error("another transaction came in between: {0}")]
     Conflict(#[source] sqlx::Error),
     /// The tables are not there yet: see [`crate::Database::open`].
     #[error("the database was not reached yet")]
     NotMigrated,
+    /// Too many wait for a connection: nothing was done.
+    #[error("too many wait for the database")]
+    Overloaded,
+    /// The database was not there a moment ago: nothing was done.
+    #[error("the database cannot be reached")]
+    Gone,
+    /// The connection broke: nobody knows whether the statement was done.
+    #[error("the connection to the database broke: {0}")]
+    Broken(#[source] sqlx::Error),
+    /// There was no answer in time: nobody knows whether the statement was
+    /// done.
+    #[error("the database did not answer within {0:?}")]
+    TimedOut(Duration),
     /// The database cannot be used now.
     #[error("the database cannot be used: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -21,17 +36,34 @@ pub enum Error {
 /// plainly or because a snapshot is old.
 const CONFLICTS: [&str; 4] = ["40001", "40P01", "5", "517"];
 
+/// PostgreSQL ends, was ended, or begins; or it has become a read-only replica,
+/// and the next connection may find its master.
+const ENDS: [&str; 4] = ["57P01", "57P02", "57P03", "25006"];
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let Some(told) = error.as_database_error() else {
-            return Self::Unavailable(error);
+            return match error {
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                    Self::Broken(error)
+                }
+                error => Self::Unavailable(error),
+            };
         };
         if told.is_unique_violation() {
             return Self::UniqueViolation;
         }
-        if told.code().is_some_and(|code| CONFLICTS.contains(&&*code)) {
-            return Self::Conflict(error);
+        match told.code().as_deref() {
+            Some(code) if CONFLICTS.contains(&code) => Self::Conflict(error),
+            Some(code) if ENDS.contains(&code) => Self::Broken(error),
+            _ => Self::Unavailable(error),
         }
-        Self::Unavailable(error)
+    }
+}
+
+impl Error {
+    /// Whether the connection that it came over is of no use any more.
+    pub(crate) fn ends_the_connection(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::TimedOut(_))
     }
 }

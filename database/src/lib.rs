@@ -4,12 +4,16 @@
 //! SQLite share (`$1` parameters, `ON CONFLICT`, `RETURNING`; the types uuid,
 //! text, boolean, bigint and bytea; times as Unix milliseconds), and runs it
 //! through [`Database`]. Only this crate knows which engine answers: it opens
-//! it, migrates it, and repeats a transaction that a serializable database
-//! turned back.
+//! it, migrates it, repeats a transaction that a serializable database turned
+//! back, and bounds the wait for it: in the queue (`gate`), for a server that is
+//! not there (`presence`), and for an answer (`connection`).
 
+mod connection;
 mod engine;
 mod error;
+mod gate;
 mod migrations;
+mod presence;
 mod row;
 mod transaction;
 mod url;
@@ -20,24 +24,27 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use engine::Engine;
+use connection::Connection;
+use engine::{Engine, Use};
 use transaction::Attempts;
 
 pub use error::Error;
 pub use migrations::Migrations;
 pub use row::Row;
-pub use transaction::{Transaction, Work};
+pub use transaction::{Repeat, Transaction, Work};
 pub use url::DatabaseUrl;
 pub use value::Value;
 
 /// How often [`Database::ready`] looks.
 const READY_POLL: Duration = Duration::from_millis(20);
+/// How often the log says that the database is still not there.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 /// How long the end waits for statements under way.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -67,7 +74,7 @@ impl Database {
         });
         match &database.engine {
             Engine::Sqlite { writer, .. } => {
-                migrations.run(writer).await?;
+                migrations.run(&writer.pool).await?;
                 database.migrated.store(true, Ordering::Release);
             }
             Engine::Postgres(_) => {
@@ -79,14 +86,16 @@ impl Database {
     }
 
     async fn migrate_when_there(&self, migrations: &Migrations, stop: CancellationToken) {
-        let Engine::Postgres(pool) = &self.engine else {
+        let Engine::Postgres(server) = &self.engine else {
             return;
         };
-        let mut told = false;
-        while let Err(error) = migrations.run(pool).await {
-            if !told {
-                tracing::warn!(error = format!("{error:#}"), "waiting for the database");
-                told = true;
+        let begun = Instant::now();
+        let mut told = None;
+        while let Err(error) = migrations.run(&server.pool).await {
+            if told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY) {
+                let error = format!("{error:#}");
+                tracing::warn!(error, waited = ?begun.elapsed(), "waiting for the database");
+                told = Some(Instant::now());
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -109,55 +118,64 @@ impl Database {
     /// waits a second at the most. A SQLite file is whole by itself then: its
     /// write-ahead log is folded into it.
     pub async fn close(&self) {
-        let closing = async {
-            match &self.engine {
-                Engine::Postgres(pool) => pool.close().await,
-                Engine::Sqlite { writer, reader } => {
-                    reader.close().await;
-                    writer.close().await;
-                }
-            }
-        };
-        if tokio::time::timeout(CLOSE, closing).await.is_err() {
+        if tokio::time::timeout(CLOSE, self.engine.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("a statement is still under way and is cut off");
-        }
-    }
-
-    fn engine(&self) -> Result<&Engine, Error> {
-        if self.migrated.load(Ordering::Acquire) {
-            Ok(&self.engine)
-        } else {
-            Err(Error::NotMigrated)
         }
     }
 
     /// Runs one statement that only reads; its rows.
     pub async fn read(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        let mut attempts = Attempts::first();
-        loop {
-            match self.engine()?.read(sql, values).await {
-                Ok(rows) => return Ok(rows),
-                Err(error) => attempts.after(error).await?,
-            }
-        }
+        self.run(Use::Read, Repeat::Idempotent, sql, values).await
     }
 
     /// Runs one statement that writes, as its own transaction; the rows of its
     /// `RETURNING`.
     pub async fn write(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        let mut attempts = Attempts::first();
+        self.run(Use::Write, Repeat::Never, sql, values).await
+    }
+
+    /// The same for a statement that leaves and answers the same when it is run
+    /// twice: it is run again when the connection broke.
+    pub async fn write_idempotent(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        self.run(Use::Write, Repeat::Idempotent, sql, values).await
+    }
+
+    async fn run(
+        &self,
+        purpose: Use,
+        repeat: Repeat,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let mut attempts = Attempts::first(repeat);
         loop {
-            match self.engine()?.write(sql, values).await {
+            match self.attempt_one(purpose, sql, values).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => attempts.after(error).await?,
             }
         }
     }
 
+    async fn attempt_one(
+        &self,
+        purpose: Use,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        self.connection(purpose).await?.run(sql, values).await
+    }
+
     /// Runs `work` in a transaction: all of it is written, or nothing. It may
     /// be run more than once, so it must do nothing but use the transaction.
     pub async fn transaction<W: Work>(&self, work: &W) -> Result<W::Output, Error> {
-        let mut attempts = Attempts::first();
+        let mut attempts = Attempts::first(W::REPEAT);
         loop {
             match self.attempt(work).await {
                 Ok(output) => return Ok(output),
@@ -167,10 +185,25 @@ impl Database {
     }
 
     async fn attempt<W: Work>(&self, work: &W) -> Result<W::Output, Error> {
-        let mut transaction = self.engine()?.begin().await?;
-        let output = work.run(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(output)
+        let mut connection = self.connection(Use::Write).await?;
+        connection.begin().await?;
+        let mut transaction = Transaction(connection);
+        let outcome = work.run(&mut transaction).await;
+        let Transaction(mut connection) = transaction;
+        match outcome {
+            Ok(output) => connection.commit().await.map(|()| output),
+            Err(error) => {
+                connection.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn connection(&self, purpose: Use) -> Result<Connection, Error> {
+        if !self.migrated.load(Ordering::Acquire) {
+            return Err(Error::NotMigrated);
+        }
+        self.engine.connection(purpose).await
     }
 }
 

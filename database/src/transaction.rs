@@ -1,43 +1,32 @@
-//! Transactions, and their repetition when another one came in between.
+//! Transactions, and the repetition of what did not go through.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kit::backoff::jittered;
-use sqlx::{Postgres, Sqlite};
 
-use crate::{
-    Error, Row, Value,
-    engine::{postgres_rows, sqlite_rows},
-};
+use crate::{Error, Row, Value, connection::Connection};
 
 /// How often work is begun at the most.
 const ATTEMPTS: u32 = 12;
 
 /// A transaction of either engine. Dropped without a commit, it is undone.
-pub enum Transaction {
-    /// On PostgreSQL.
-    Postgres(sqlx::Transaction<'static, Postgres>),
-    /// On SQLite.
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-}
+pub struct Transaction(pub(crate) Connection);
 
 impl Transaction {
     /// Runs a statement; its rows.
     pub async fn run(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        match self {
-            Self::Postgres(transaction) => postgres_rows(&mut **transaction, sql, values).await,
-            Self::Sqlite(transaction) => sqlite_rows(&mut **transaction, sql, values).await,
-        }
+        self.0.run(sql, values).await
     }
+}
 
-    pub(crate) async fn commit(self) -> Result<(), Error> {
-        match self {
-            Self::Postgres(transaction) => transaction.commit().await?,
-            Self::Sqlite(transaction) => transaction.commit().await?,
-        }
-        Ok(())
-    }
+/// What may be done again when a connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Nothing: it may have been done, and once more would be once too often.
+    Never,
+    /// All of it: done twice, it leaves and answers the same.
+    Idempotent,
 }
 
 /// The statements of a transaction.
@@ -46,6 +35,9 @@ pub trait Work: Sync {
     /// What comes of it.
     type Output: Send;
 
+    /// Whether it may be run again when nobody knows whether it was written.
+    const REPEAT: Repeat;
+
     /// Runs the statements.
     async fn run(&self, transaction: &mut Transaction) -> Result<Self::Output, Error>;
 }
@@ -53,26 +45,29 @@ pub trait Work: Sync {
 /// Counts how often work was begun.
 ///
 /// A database at isolation SERIALIZABLE turns transactions back and expects
-/// them to be repeated.
-pub(crate) struct Attempts(u32);
+/// them to be repeated. A connection that broke is another matter: what may be
+/// done twice is done once more.
+pub(crate) struct Attempts {
+    begun: u32,
+    repeat: Repeat,
+}
 
 impl Attempts {
-    pub(crate) fn first() -> Self {
-        Self(1)
+    pub(crate) fn first(repeat: Repeat) -> Self {
+        Self { begun: 1, repeat }
     }
 
-    /// After a conflict, waits a little for the next attempt; any other error,
-    /// or one conflict too many, is passed on.
+    /// After a conflict or a break, waits a little for the next attempt; any
+    /// other error, or one too many, is passed on.
     pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
-        let Error::Conflict(conflict) = &error else {
-            return Err(error);
-        };
-        if self.0 >= ATTEMPTS {
-            return Err(error);
+        match &error {
+            Error::Conflict(_) if self.begun < ATTEMPTS => {}
+            Error::Broken(_) if self.repeat == Repeat::Idempotent => self.repeat = Repeat::Never,
+            _ => return Err(error),
         }
-        tracing::debug!(error = %conflict, attempt = self.0, "repeating a transaction");
-        tokio::time::sleep(pause(self.0)).await;
-        self.0 += 1;
+        tracing::debug!(%error, attempt = self.begun, "repeating");
+        tokio::time::sleep(pause(self.begun)).await;
+        self.begun += 1;
         Ok(())
     }
 }

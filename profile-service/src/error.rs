@@ -35,7 +35,8 @@ pub(crate) enum Error {
     /// INTERNAL `INTERNAL`: a chance of one in 10⁵⁰, or a broken generator.
     #[error("no free invite code was drawn")]
     NoFreeCode,
-    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
+    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`, or `OVERLOADED` when too many wait
+    /// for it.
     #[error("the database cannot be used now")]
     Database(#[from] database::Error),
 }
@@ -54,6 +55,9 @@ impl From<Error> for Status {
             Error::NoFreeCode => {
                 tracing::error!("{said}");
                 refusal(Reason::Internal)
+            }
+            Error::Database(database::Error::Overloaded) => {
+                refusal(Reason::Overloaded).retry_after(RETRY_AFTER)
             }
             Error::Database(cause) => {
                 tracing::error!(error = %cause, "{said}");

@@ -90,7 +90,7 @@ impl ProfileStore {
     }
 
     /// Makes a profile with this invite code and enters the inviter's, in one
-    /// statement.
+    /// statement. Run again when its answer was lost, it finds it there.
     pub async fn create(
         &self,
         new: &NewProfile,
@@ -115,7 +115,7 @@ impl ProfileStore {
             new.created_at.0.into(),
             invited_by.into(),
         ];
-        match self.0.write(SQL, &values).await {
+        match self.0.write_idempotent(SQL, &values).await {
             Ok(rows) if rows.is_empty() => Ok(Created::Known),
             Ok(_) => Ok(Created::New),
             // The other unique index: `ON CONFLICT` covers the user's id.
@@ -234,7 +234,7 @@ impl ProfileStore {
                 erased_at = COALESCE(profiles.erased_at, $3)
             RETURNING user_id";
         let values = [user_id.into(), invite_code.as_str().into(), now.0.into()];
-        match self.0.write(SQL, &values).await {
+        match self.0.write_idempotent(SQL, &values).await {
             Ok(_) => Ok(Erased::Done),
             Err(Error::UniqueViolation) => Ok(Erased::CodeTaken),
             Err(error) => Err(error),

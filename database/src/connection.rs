@@ -1,0 +1,203 @@
+//! A connection while it is used.
+//!
+//! It goes back to its pool only in good order. One that broke or does not
+//! answer is closed at once, and one whose user went away in the middle (a
+//! client that hung up) is tidied up first, in bounded time: a pool that waits
+//! for a dead server's connections would be dead itself.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection as _, Postgres, Sqlite, pool::PoolConnection};
+use tokio::runtime::Handle;
+
+use crate::{
+    Error, Row, Value,
+    engine::{postgres_rows, sqlite_rows},
+    gate::Pass,
+};
+
+/// How long PostgreSQL may take to answer a statement. SQLite has no such
+/// limit but its wait for locks: it is in this process.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const UNDO: &str = "ROLLBACK";
+/// How long the tidying up may take.
+const TIDY_WITHIN: Duration = Duration::from_secs(2);
+
+/// When a connection to a server last broke. The others may be no better: each
+/// is asked once before it is used again.
+#[derive(Clone, Default)]
+pub(crate) struct Breaks(Arc<RwLock<Option<Instant>>>);
+
+impl Breaks {
+    /// Whether a connection has not been used since.
+    pub(crate) fn suspect(&self, idle_for: Duration) -> bool {
+        let last = *self.0.read().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() <= idle_for)
+    }
+
+    fn note(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+/// A connection of either engine, taken from its pool.
+pub(crate) struct Connection {
+    /// `None` when it was closed.
+    inner: Option<Inner>,
+    /// A statement is under way.
+    busy: bool,
+    /// `BEGIN` was said.
+    in_transaction: bool,
+    /// `None` once tidying up has taken it over.
+    pass: Option<Pass>,
+    breaks: Breaks,
+}
+
+enum Inner {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+impl Connection {
+    pub(crate) fn postgres(
+        connection: PoolConnection<Postgres>,
+        pass: Pass,
+        breaks: Breaks,
+    ) -> Self {
+        Self::new(Inner::Postgres(connection), pass, breaks)
+    }
+
+    pub(crate) fn sqlite(connection: PoolConnection<Sqlite>, pass: Pass) -> Self {
+        Self::new(Inner::Sqlite(connection), pass, Breaks::default())
+    }
+
+    fn new(inner: Inner, pass: Pass, breaks: Breaks) -> Self {
+        Self {
+            inner: Some(inner),
+            busy: false,
+            in_transaction: false,
+            pass: Some(pass),
+            breaks,
+        }
+    }
+
+    /// Runs a statement; its rows.
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let Some(inner) = &mut self.inner else {
+            return Err(Error::Gone);
+        };
+        self.busy = true;
+        let outcome = match inner {
+            Inner::Postgres(it) => in_time(postgres_rows(&mut **it, sql, values)).await,
+            Inner::Sqlite(it) => sqlite_rows(&mut **it, sql, values).await,
+        };
+        self.came_of_it(outcome)
+    }
+
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        self.in_transaction = true;
+        // A deferred BEGIN that reads first and writes later is refused
+        // ("database is locked") when somebody else wrote in between.
+        self.say("BEGIN", "BEGIN IMMEDIATE").await
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        let outcome = self.say("COMMIT", "COMMIT").await;
+        // PostgreSQL has ended the transaction in any case; SQLite has not when
+        // the file is locked.
+        self.in_transaction = outcome.is_err() && matches!(self.inner, Some(Inner::Sqlite(_)));
+        outcome
+    }
+
+    /// Undoes what was done since `begin`. If that fails, the connection is
+    /// tidied up when it is dropped.
+    pub(crate) async fn rollback(&mut self) {
+        if self.say(UNDO, UNDO).await.is_ok() {
+            self.in_transaction = false;
+        }
+    }
+
+    async fn say(&mut self, postgres: &'static str, sqlite: &'static str) -> Result<(), Error> {
+        let Some(inner) = &mut self.inner else {
+            return Err(Error::Gone);
+        };
+        self.busy = true;
+        let outcome = match inner {
+            Inner::Postgres(it) => in_time(said(sqlx::raw_sql(postgres).execute(&mut **it))).await,
+            Inner::Sqlite(it) => said(sqlx::raw_sql(sqlite).execute(&mut **it)).await,
+        };
+        self.came_of_it(outcome)
+    }
+
+    /// Takes note of what came of a statement; closes a connection that is of
+    /// no use any more.
+    fn came_of_it<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        self.busy = false;
+        if let Err(error) = &outcome
+            && error.ends_the_connection()
+            && let Some(inner) = self.inner.take()
+        {
+            inner.close_at_once();
+            self.breaks.note();
+        }
+        outcome
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let outcome = tokio::time::timeout(ANSWER_WITHIN, work).await;
+    outcome.unwrap_or(Err(Error::TimedOut(ANSWER_WITHIN)))
+}
+
+async fn said<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<(), Error> {
+    statement.await?;
+    Ok(())
+}
+
+impl Inner {
+    /// Without a word to the server, which may not be there.
+    fn close_at_once(self) {
+        match self {
+            Self::Postgres(connection) => drop(connection.detach()),
+            Self::Sqlite(connection) => drop(connection.detach()),
+        }
+    }
+
+    async fn tidy_up(&mut self, in_transaction: bool) -> Result<(), Error> {
+        match (self, in_transaction) {
+            (Self::Postgres(it), false) => Ok(it.ping().await?),
+            (Self::Sqlite(it), false) => Ok(it.ping().await?),
+            (Self::Postgres(it), true) => said(sqlx::raw_sql(UNDO).execute(&mut **it)).await,
+            (Self::Sqlite(it), true) => said(sqlx::raw_sql(UNDO).execute(&mut **it)).await,
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.busy && !self.in_transaction {
+            return;
+        }
+        let Some(mut inner) = self.inner.take() else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            return inner.close_at_once();
+        };
+        let (in_transaction, pass) = (self.in_transaction, self.pass.take());
+        runtime.spawn(async move {
+            let tidying = inner.tidy_up(in_transaction);
+            if !matches!(tokio::time::timeout(TIDY_WITHIN, tidying).await, Ok(Ok(()))) {
+                inner.close_at_once();
+            }
+            drop(pass);
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! The queue in front of a pool of connections: it is bounded, so that an
+//! overload is told at once and does not grow into a wait for everybody.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Error;
+
+/// How many statements wait for a connection at the most. The contract admits
+/// 5,000 requests at once, and all of them may want the same database.
+pub(crate) const MOST_WAITING: usize = 5_000;
+
+/// Lets in as many at once as there are connections, and some more to wait in
+/// the order of their coming.
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    most_waiting: usize,
+}
+
+/// A place inside. Dropped, it goes to who waits longest.
+pub(crate) struct Pass(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
+impl Gate {
+    pub(crate) fn new(places: u32, most_waiting: usize) -> Self {
+        let places = usize::try_from(places).unwrap_or(usize::MAX);
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            waiting: AtomicUsize::new(0),
+            most_waiting,
+        }
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`], at once, when too many are waiting.
+    pub(crate) async fn enter(&self) -> Result<Pass, Error> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(Pass(place));
+        }
+        let waiting = Waiting::begin(&self.waiting);
+        if waiting.before >= self.most_waiting {
+            return Err(Error::Overloaded);
+        }
+        let place = self.places.clone().acquire_owned().await;
+        // It is never closed.
+        place.map(Pass).map_err(|_| Error::Overloaded)
+    }
+}
+
+/// One who waits, also if the wait is broken off.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_when_all_places_are_waited_for_is_told_at_once() {
+        let gate = Arc::new(Gate::new(2, 3));
+        let inside = [gate.enter().await.unwrap(), gate.enter().await.unwrap()];
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let gate = gate.clone();
+                tokio::spawn(async move { gate.enter().await })
+            })
+            .collect();
+        while gate.waiting.load(Ordering::Relaxed) < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(gate.enter().await, Err(Error::Overloaded)));
+        drop(inside);
+        for one in waiting {
+            one.await.unwrap().unwrap();
+        }
+        gate.enter().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_the_queue() {
+        let gate = Arc::new(Gate::new(1, 1));
+        let _inside = gate.enter().await.unwrap();
+        let waiting = gate.clone();
+        let waiting = tokio::spawn(async move { waiting.enter().await });
+        while gate.waiting.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        assert!(waiting.await.is_err());
+        assert_eq!(gate.waiting.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,160 @@
+//! PostgreSQL breaks off, hangs, goes and comes back: what the callers are
+//! told, how soon, and that no connection is lost by it.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use database::{Database, Error, Migrations, Repeat, Transaction, Work};
+use testkit::PrivatePostgres;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+static TABLES: Migrations = Migrations(&[(
+    1,
+    "marks",
+    "CREATE TABLE marks (mark text PRIMARY KEY, set_at bigint NOT NULL)",
+)]);
+/// More than there are connections.
+const MANY: usize = 40;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn open(url: &str) -> Arc<Database> {
+    let url = url.parse().unwrap();
+    let database = Database::open(&url, &TABLES, CancellationToken::new());
+    let database = database.await.unwrap();
+    timeout(PATIENCE, database.ready()).await.unwrap();
+    database
+}
+
+/// Statements at once; how many failed.
+async fn failures(database: &Arc<Database>, sql: &'static str) -> usize {
+    let statements: Vec<_> = (0..MANY)
+        .map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.read(sql, &[]).await })
+        })
+        .collect();
+    let mut failures = 0;
+    for statement in statements {
+        failures += usize::from(statement.await.unwrap().is_err());
+    }
+    failures
+}
+
+fn break_connections(postgres: &PrivatePostgres, url: &str) {
+    let broken = postgres.psql(
+        url,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    assert_ne!(broken, "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_broke_fail_nothing_that_may_be_repeated() {
+    let postgres = PrivatePostgres::shared();
+    let url = postgres.create_database("broken");
+    let database = open(&url).await;
+    for round in 0..5 {
+        assert_eq!(failures(&database, "SELECT pg_sleep(0.02)").await, 0);
+        break_connections(postgres, &url);
+        let sql = "INSERT INTO marks VALUES ($1, 0) ON CONFLICT (mark) DO NOTHING";
+        let mark = format!("mark {round}");
+        let written = database.write_idempotent(sql, &[mark.into()]).await;
+        assert!(written.is_ok(), "{:?}", written.err());
+        assert_eq!(failures(&database, "SELECT pg_sleep(0.02)").await, 0);
+    }
+    let rows = database.read("SELECT mark FROM marks", &[]).await.unwrap();
+    assert_eq!(rows.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_hangs_is_given_up_and_its_connection_too() {
+    let postgres = PrivatePostgres::shared();
+    let database = open(&postgres.create_database("hung")).await;
+    let begun = Instant::now();
+    let statements: Vec<_> = (0..MANY)
+        .map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.write("SELECT pg_sleep(60)", &[]).await })
+        })
+        .collect();
+    // Those that came first; the others would wait for the connections.
+    let mut statements = statements.into_iter();
+    let first = statements.next().unwrap().await.unwrap();
+    assert!(
+        matches!(first, Err(Error::TimedOut(_))),
+        "{:?}",
+        first.err()
+    );
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    statements.for_each(|one| one.abort());
+    assert_eq!(failures(&database, "SELECT 1").await, 0);
+}
+
+/// Writes a mark and then takes its time.
+struct Slow;
+
+#[async_trait]
+impl Work for Slow {
+    type Output = ();
+
+    const REPEAT: Repeat = Repeat::Never;
+
+    async fn run(&self, transaction: &mut Transaction) -> Result<(), Error> {
+        let sql = "INSERT INTO marks VALUES ('half done', 0)";
+        transaction.run(sql, &[]).await?;
+        transaction.run("SELECT pg_sleep(0.5)", &[]).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_away_in_the_middle_leaves_nothing_half_done() {
+    let postgres = PrivatePostgres::shared();
+    let database = open(&postgres.create_database("gone_away")).await;
+    for _ in 0..MANY {
+        let work = async { database.transaction(&Slow).await };
+        // While the insert is under way, or the sleep.
+        let _ = timeout(Duration::from_millis(5), work).await;
+    }
+    assert_eq!(failures(&database, "SELECT 1").await, 0);
+    let rows = database.read("SELECT mark FROM marks", &[]).await.unwrap();
+    assert!(rows.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_server_is_gone_callers_are_told_soon() {
+    let postgres = PrivatePostgres::start();
+    let database = open(&postgres.create_database("gone")).await;
+    postgres.kill();
+    // Whoever comes first waits for a connection.
+    assert!(database.read("SELECT 1", &[]).await.is_err());
+    let begun = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(failures(&database, "SELECT 1").await, MANY);
+    }
+    // 120 callers that each waited for a connection, 16 at a time, would take 16 s.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{begun:?}");
+    postgres.start_again();
+    timeout(PATIENCE, database.ready()).await.unwrap();
+    assert_eq!(failures(&database, "SELECT 1").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_together_migrate_once() {
+    let postgres = PrivatePostgres::shared();
+    let url = postgres.create_database("together");
+    let replicas: Vec<_> = (0..8)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { open(&url).await })
+        })
+        .collect();
+    for replica in replicas {
+        replica.await.unwrap();
+    }
+    let steps = postgres.psql(&url, "SELECT count(*) FROM _sqlx_migrations WHERE success");
+    assert_eq!(steps, "1");
+}
