@@ -71,8 +71,10 @@ pub struct AuthSettings {
     /// `sqlite://path`
     #[arg(long, env = "AUTH_DATABASE_URL", hide_env_values = true)]
     pub auth_database_url: Option<String>,
-    /// Challenges: `redis://:password@host:port/db`, `rediss://…` with TLS, or
-    /// `memory://` for a single process
+    /// Challenges: `redis://:password@host:port/db`, `rediss://…` with TLS,
+    /// `redis+cluster://user:password@host:port,host:port` for a Redis Cluster
+    /// by some of its nodes, `rediss+cluster://…`, or `memory://` for a single
+    /// process
     #[arg(long, env = "AUTH_REDIS_URL", hide_env_values = true)]
     pub auth_redis_url: Option<String>,
     /// Signs access tokens: Ed25519 private keys (PKCS#8, PEM), or the path of
@@ -231,7 +233,7 @@ impl Config {
             challenge_store_url: parsed(
                 settings.auth_redis_url.as_deref(),
                 "AUTH_REDIS_URL",
-                "where challenges are kept, as in redis://host:6379",
+                "where challenges are kept, as in redis://host:6379 or redis+cluster://host:6379,host:6379",
             )?,
             signing_keys: KeyRing::open(required(
                 settings.auth_signing_key.as_deref(),

@@ -19,7 +19,7 @@ use kit::{
     random::{SystemRandom, bytes},
     settings::SecretKey,
 };
-use testkit::PrivateRedis;
+use testkit::{PrivateRedis, PrivateRedisCluster};
 
 const LIFETIME: Duration = Duration::from_secs(120);
 const DELIVERY: Duration = Duration::from_millis(1500);
@@ -35,6 +35,9 @@ macro_rules! suite {
         }
         mod redis {
             $(#[tokio::test] async fn $case() { super::$case(super::Bench::redis()).await; })*
+        }
+        mod cluster {
+            $(#[tokio::test] async fn $case() { super::$case(super::Bench::cluster()).await; })*
         }
     };
 }
@@ -82,6 +85,10 @@ impl Bench {
 
     fn redis() -> Self {
         Self::over(&PrivateRedis::shared().url())
+    }
+
+    fn cluster() -> Self {
+        Self::over(&PrivateRedisCluster::shared().url())
     }
 
     fn over(url: &str) -> Self {

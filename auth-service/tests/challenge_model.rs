@@ -19,7 +19,7 @@ use kit::{
     settings::SecretKey,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
-use testkit::PrivateRedis;
+use testkit::{PrivateRedis, PrivateRedisCluster};
 
 const LIFETIME: Duration = Duration::from_secs(120);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -406,4 +406,9 @@ fn memory() {
 #[test]
 fn redis() {
     stories(cases(100), &PrivateRedis::start().url());
+}
+
+#[test]
+fn cluster() {
+    stories(cases(100), &PrivateRedisCluster::start().url());
 }

@@ -13,7 +13,9 @@ const MASTERS: usize = 3;
 const NODES: usize = 2 * MASTERS;
 /// A node that nobody hears from for so long counts as dead: a fail-over takes
 /// about twice that.
-const NODE_TIMEOUT: Duration = Duration::from_secs(1);
+const NODE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The same in a cluster that is to have no fail-over, however busy the machine.
+const PATIENT_NODE_TIMEOUT: Duration = Duration::from_mins(1);
 /// What else differs from an operator's cluster. A replica stands for election
 /// however long it has not heard from its master, and keeps to this one: a test
 /// knows who comes next. Nor does it keep what it was sent in a file.
@@ -52,7 +54,11 @@ struct Seen {
 impl PrivateRedisCluster {
     /// Starts a healthy cluster; takes some five seconds. Needs Redis 7.
     pub fn start() -> Self {
-        let nodes: Vec<PrivateRedis> = (0..NODES).map(|_| start_node()).collect();
+        Self::start_with(NODE_TIMEOUT)
+    }
+
+    fn start_with(node_timeout: Duration) -> Self {
+        let nodes: Vec<PrivateRedis> = (0..NODES).map(|_| start_node(node_timeout)).collect();
         let mut create = programs::command(nodes[0].client());
         create.args(["--cluster", "create"]);
         for node in &nodes {
@@ -67,11 +73,11 @@ impl PrivateRedisCluster {
         cluster
     }
 
-    /// The one cluster of this test binary, started by whoever asks first. A
-    /// test that kills a node needs one of its own.
+    /// The one cluster of this test binary, started by whoever asks first. It
+    /// replaces no master: a test that kills a node needs one of its own.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<PrivateRedisCluster> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(|| Self::start_with(PATIENT_NODE_TIMEOUT))
     }
 
     /// `redis+cluster://127.0.0.1:PORT,127.0.0.1:PORT,…` with all nodes.
@@ -184,10 +190,10 @@ impl PrivateRedisCluster {
     }
 }
 
-fn start_node() -> PrivateRedis {
+fn start_node(timeout: Duration) -> PrivateRedis {
     PrivateRedis::launch(|| {
         let mut settings: Vec<String> = SETTINGS.map(str::to_owned).into();
-        settings.push(format!("cluster-node-timeout {}", NODE_TIMEOUT.as_millis()));
+        settings.push(format!("cluster-node-timeout {}", timeout.as_millis()));
         // Its default, 10,000 above the other port, may be no port at all.
         settings.push(format!("cluster-port {}", port::free_port()));
         settings

@@ -9,6 +9,7 @@ const HOMES: [(&str, &[&str]); 5] = [
         "::redis::",
         &[
             "auth-service/src/challenges/redis.rs",
+            "auth-service/src/challenges/redis/",
             "auth-service/src/challenges/url.rs",
         ],
     ),

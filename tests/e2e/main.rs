@@ -5,6 +5,7 @@
 mod architecture;
 mod at_rest;
 mod bad_input;
+mod cluster;
 mod common;
 mod erasure;
 mod grpc;

@@ -1,20 +1,24 @@
-//! Challenges in Redis: shared by all replicas, each step one Lua script.
+//! Challenges in Redis: shared by all replicas, each step one Lua script on one
+//! slot, so that a single server and a Redis Cluster serve alike.
 //!
 //! Every key expires. The scripts go by the time that they are given; a key's
 //! physical life is a little longer than its logical one, so that a clock that
 //! is a little behind loses nothing.
 
+mod cluster;
+mod connection;
+mod script;
+
 use std::time::Duration;
 
-use ::redis::{
-    AsyncCommands as _, Client, ConnectionInfo, FromRedisValue, RedisError, Script,
-    ScriptInvocation, Value,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    from_redis_value,
-};
+use ::redis::{ConnectionInfo, RedisError, Value, cmd, from_redis_value};
 use async_trait::async_trait;
 use kit::clock::{UnixMillis, millis};
 
+use self::{
+    connection::{Connection, Twice},
+    script::{Call, OneSlotScript},
+};
 use super::{
     id::ChallengeId,
     store::{
@@ -25,31 +29,23 @@ use super::{
 };
 use crate::{mac::Mac, phone::PhoneNumber};
 
-/// How long a command may take before Redis counts as down.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Attempts at a connection before the waiting calls are told.
-const CONNECT_RETRIES: usize = 2;
-/// The longest pause between two attempts.
-const MAX_CONNECT_DELAY: Duration = Duration::from_millis(300);
 /// By how much a key outlives what it stands for.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// A challenge store in Redis.
 pub struct RedisChallenges {
-    connection: ConnectionManager,
+    connection: Connection,
     scripts: Scripts,
 }
 
 struct Scripts {
-    start: Script,
-    withdraw: Script,
-    replace_code: Script,
-    compare: Script,
-    reserve: Script,
-    find: Script,
-    release: Script,
+    start: OneSlotScript,
+    withdraw: OneSlotScript,
+    replace_code: OneSlotScript,
+    compare: OneSlotScript,
+    reserve: OneSlotScript,
+    find: OneSlotScript,
+    release: OneSlotScript,
 }
 
 impl RedisChallenges {
@@ -58,53 +54,52 @@ impl RedisChallenges {
     ///
     /// # Errors
     /// When the connection's data cannot be used.
-    pub fn open(info: &ConnectionInfo) -> anyhow::Result<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_number_of_retries(CONNECT_RETRIES)
-            .set_max_delay(MAX_CONNECT_DELAY);
-        let client = Client::open(info.clone())?;
-        Ok(Self {
-            connection: ConnectionManager::new_lazy_with_config(client, config)?,
+    pub fn open(server: &ConnectionInfo) -> anyhow::Result<Self> {
+        Ok(Self::over(Connection::to_server(server)?))
+    }
+
+    /// As [`RedisChallenges::open`], on the Redis Cluster that these nodes
+    /// belong to.
+    ///
+    /// # Errors
+    /// When the connections' data cannot be used together.
+    pub fn open_cluster(nodes: &[ConnectionInfo]) -> anyhow::Result<Self> {
+        Ok(Self::over(Connection::to_cluster(nodes)?))
+    }
+
+    fn over(connection: Connection) -> Self {
+        Self {
+            connection,
             scripts: Scripts {
-                start: Script::new(include_str!("start.lua")),
-                withdraw: Script::new(include_str!("withdraw.lua")),
-                replace_code: Script::new(include_str!("replace_code.lua")),
-                compare: Script::new(include_str!("compare.lua")),
-                reserve: Script::new(include_str!("reserve.lua")),
-                find: Script::new(include_str!("find.lua")),
-                release: Script::new(include_str!("release.lua")),
+                start: OneSlotScript::new(include_str!("redis/start.lua")),
+                withdraw: OneSlotScript::new(include_str!("redis/withdraw.lua")),
+                replace_code: OneSlotScript::new(include_str!("redis/replace_code.lua")),
+                compare: OneSlotScript::new(include_str!("redis/compare.lua")),
+                reserve: OneSlotScript::new(include_str!("redis/reserve.lua")),
+                find: OneSlotScript::new(include_str!("redis/find.lua")),
+                release: OneSlotScript::new(include_str!("redis/release.lua")),
             },
-        })
+        }
     }
 
-    async fn run<T: FromRedisValue>(
-        &self,
-        script: &ScriptInvocation<'_>,
-    ) -> Result<T, Unavailable> {
-        let mut connection = self.connection.clone();
-        Ok(script.invoke_async(&mut connection).await?)
-    }
-}
-
-impl RedisChallenges {
-    /// The script that finds or counts, but for the code's key.
-    fn find_script(
+    /// The script that finds or counts: without a code it counts.
+    fn find_call(
         &self,
         address: &AddressKey,
+        code: Option<&Mac>,
         most_failures: u32,
         now: UnixMillis,
-    ) -> ScriptInvocation<'_> {
-        let mut script = self.scripts.find.key(address_key(address, "misses"));
-        script
-            .key(address_key(address, "failures"))
+    ) -> Call<'_> {
+        let counts = ["misses", "failures"].map(|what| address_key(address, what));
+        let code = code.map(|code| code_key(address, code));
+        self.scripts
+            .find
+            .call(counts.into_iter().chain(code))
             .arg(now.0)
             .arg(MAX_TRIES)
             .arg(millis(MISSES_KEPT))
             .arg(most_failures)
-            .arg(millis(FAILURE_WINDOW));
-        script
+            .arg(millis(FAILURE_WINDOW))
     }
 }
 
@@ -153,14 +148,16 @@ fn physical_life(now: UnixMillis, expires_at: UnixMillis) -> i64 {
     millis(now.until(expires_at) + SLACK)
 }
 
+/// Which steps may be done twice: those that only read, that set what is set
+/// already, or that delete what has this one name. The others count, and one
+/// that found no match does too: whether it will is not known before.
 #[async_trait]
 impl ChallengeStore for RedisChallenges {
     async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
-        let mut script = self.scripts.start.prepare_invoke();
-        for key in start_keys(new) {
-            script.key(key);
-        }
-        script
+        let call = self
+            .scripts
+            .start
+            .call(start_keys(new))
             .arg(now.0)
             .arg(new.expires_at.0)
             .arg(physical_life(now, new.expires_at))
@@ -175,7 +172,7 @@ impl ChallengeStore for RedisChallenges {
             .arg(new.limits.per_phone)
             .arg(new.limits.per_phone_and_address)
             .arg(millis(new.limits.gap));
-        Ok(match self.run(&script).await? {
+        Ok(match self.connection.ask(&call, Twice::Counts).await? {
             (0, _) => Start::Started(CodeKind::Short),
             (1, _) => Start::Started(CodeKind::Long),
             (_, wait) => Start::TooMany {
@@ -185,17 +182,14 @@ impl ChallengeStore for RedisChallenges {
     }
 
     async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable> {
-        let mut script = self.scripts.withdraw.prepare_invoke();
-        for key in start_keys(new) {
-            script.key(key);
-        }
-        self.run(&script).await
+        let call = self.scripts.withdraw.call(start_keys(new));
+        self.connection.ask(&call, Twice::Counts).await
     }
 
     async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
-        let mut script = self.scripts.replace_code.key(challenge_key(id));
-        script.arg(code.as_str());
-        self.run(&script).await
+        let script = &self.scripts.replace_code;
+        let call = script.call([challenge_key(id)]).arg(code.as_str());
+        self.connection.ask(&call, Twice::IsTheSame).await
     }
 
     async fn compare(
@@ -205,13 +199,17 @@ impl ChallengeStore for RedisChallenges {
         mismatch: Mismatch,
         now: UnixMillis,
     ) -> Result<Option<Matched>, Unavailable> {
-        let most = match mismatch {
-            Mismatch::CostsATry => MAX_TRIES.to_string(),
-            Mismatch::IsFree => String::new(),
+        let (most, twice) = match mismatch {
+            Mismatch::CostsATry => (MAX_TRIES.to_string(), Twice::Counts),
+            Mismatch::IsFree => (String::new(), Twice::IsTheSame),
         };
-        let mut script = self.scripts.compare.key(challenge_key(id));
-        script.arg(now.0).arg(code.as_str()).arg(most);
-        let known: Option<(String, String, String)> = self.run(&script).await?;
+        let script = &self.scripts.compare;
+        let call = script
+            .call([challenge_key(id)])
+            .arg(now.0)
+            .arg(code.as_str())
+            .arg(most);
+        let known: Option<(String, String, String)> = self.connection.ask(&call, twice).await?;
         Ok(known.map(|(phone, invited_by, address)| Matched {
             id,
             phone: PhoneNumber::from_stored(phone),
@@ -221,10 +219,10 @@ impl ChallengeStore for RedisChallenges {
     }
 
     async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable> {
-        let keys = [challenge_key(id), starts_key(id, phone)];
-        let mut connection = self.connection.clone();
-        let () = connection.del(&keys).await?;
-        Ok(())
+        let mut delete = cmd("DEL");
+        delete.arg(challenge_key(id)).arg(starts_key(id, phone));
+        // A start in the moment between may go uncounted.
+        self.connection.ask(&delete, Twice::IsTheSame).await
     }
 
     async fn reserve(
@@ -233,15 +231,13 @@ impl ChallengeStore for RedisChallenges {
         now: UnixMillis,
     ) -> Result<Reserved, Unavailable> {
         let address = reservation.address;
-        let mut script = self.scripts.reserve.key(address_key(address, "live"));
-        script
-            .key(address_key(address, "misses"))
-            .key(address_key(address, "starts"));
-        for code in reservation.codes {
-            script.key(code_key(address, code));
-        }
+        let counts = ["live", "misses", "starts"].map(|what| address_key(address, what));
+        let codes = reservation.codes.iter().map(|code| code_key(address, code));
         let most = reservation.counted.map(|most| most.to_string());
-        script
+        let call = self
+            .scripts
+            .reserve
+            .call(counts.into_iter().chain(codes))
             .arg(now.0)
             .arg(reservation.expires_at.0)
             .arg(physical_life(now, reservation.expires_at))
@@ -250,7 +246,7 @@ impl ChallengeStore for RedisChallenges {
             .arg(reservation.id.to_string())
             .arg(millis(HOUR))
             .arg(most.unwrap_or_default());
-        let (number, wait): (isize, u64) = self.run(&script).await?;
+        let (number, wait): (isize, u64) = self.connection.ask(&call, Twice::Counts).await?;
         Ok(match number {
             -2 => Reserved::TooMany {
                 retry_after: Duration::from_millis(wait),
@@ -268,9 +264,8 @@ impl ChallengeStore for RedisChallenges {
         most_failures: u32,
         now: UnixMillis,
     ) -> Result<Found, Unavailable> {
-        let mut script = self.find_script(address, most_failures, now);
-        script.key(code_key(address, code));
-        Ok(match self.run(&script).await? {
+        let call = self.find_call(address, Some(code), most_failures, now);
+        Ok(match self.connection.ask(&call, Twice::Counts).await? {
             Value::Int(wait) => Found::TooMany {
                 retry_after: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
             },
@@ -282,8 +277,8 @@ impl ChallengeStore for RedisChallenges {
     }
 
     async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
-        let script = self.find_script(address, 0, now);
-        self.run(&script).await
+        let call = self.find_call(address, None, 0, now);
+        self.connection.ask(&call, Twice::Counts).await
     }
 
     async fn release(
@@ -292,14 +287,12 @@ impl ChallengeStore for RedisChallenges {
         code: &Mac,
         id: ChallengeId,
     ) -> Result<(), Unavailable> {
-        let mut script = self.scripts.release.key(address_key(address, "live"));
-        script.key(code_key(address, code)).arg(id.to_string());
-        self.run(&script).await
+        let keys = [address_key(address, "live"), code_key(address, code)];
+        let call = self.scripts.release.call(keys).arg(id.to_string());
+        self.connection.ask(&call, Twice::IsTheSame).await
     }
 
     async fn ping(&self) -> Result<(), Unavailable> {
-        let mut connection = self.connection.clone();
-        let () = ::redis::cmd("PING").query_async(&mut connection).await?;
-        Ok(())
+        self.connection.ping().await
     }
 }

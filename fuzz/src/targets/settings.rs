@@ -23,6 +23,7 @@ pub(crate) const URL_WORDS: &[&str] = &[
     "sqlite://",
     "redis://",
     "rediss://",
+    "redis+cluster://",
     "memory://",
     PASSWORD,
     ":hunter2@",

@@ -1,0 +1,214 @@
+//! A connection to Redis, be it one server or a cluster, and what is done when
+//! an answer is missing.
+//!
+//! No question takes longer than [`PATIENCE`]. A question that was surely not
+//! heeded is asked again, whatever it was: the server refused the connection,
+//! or said that it is loading, or that another node is to be asked. When a
+//! connection breaks, the question may or may not have been heeded: only what
+//! may happen [`Twice`] is asked again, and once.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use ::redis::{
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, RedisError, RedisResult,
+    ServerErrorKind, Value,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    cmd, from_redis_value,
+    io::tcp::TcpSettings,
+};
+
+use super::{
+    cluster::{Address, Cluster},
+    script::Question,
+};
+use crate::challenges::store::Unavailable;
+
+/// How long a question may take, repeats and waiting for a connection
+/// included, before Redis counts as down.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection may take to be made.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection lives on which nothing that was sent is acknowledged:
+/// the host at the other end is gone, and did not say so.
+#[cfg(target_os = "linux")]
+const SILENCE: Duration = Duration::from_secs(5);
+/// How often a question is asked again.
+const REPEATS: u32 = 6;
+
+/// Whether a question may be heeded twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twice {
+    /// That is the same as once.
+    IsTheSame,
+    /// That would count something twice.
+    Counts,
+}
+
+/// Makes connections when they are needed, and again when they were lost.
+pub(super) enum Connection {
+    Server(Box<ConnectionManager>),
+    Cluster(Arc<Cluster>),
+}
+
+impl Connection {
+    pub(super) fn to_server(server: &ConnectionInfo) -> RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_number_of_retries(0);
+        let client = ::redis::Client::open(prepared(server))?;
+        let manager = ConnectionManager::new_lazy_with_config(client, config)?;
+        Ok(Self::Server(Box::new(manager)))
+    }
+
+    pub(super) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
+        let nodes = nodes.iter().map(prepared).collect();
+        Ok(Self::Cluster(Cluster::open(nodes)?))
+    }
+
+    /// Asks a question.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &self,
+        question: &impl Question,
+        twice: Twice,
+    ) -> Result<T, Unavailable> {
+        let answer = tokio::time::timeout(PATIENCE, self.answer(question, twice)).await;
+        let Ok(answer) = answer else {
+            self.mend();
+            return Err(Unavailable("no answer in time".to_owned()));
+        };
+        Ok(from_redis_value(answer?).map_err(RedisError::from)?)
+    }
+
+    /// Succeeds when all can be asked.
+    pub(super) async fn ping(&self) -> Result<(), Unavailable> {
+        match self {
+            Self::Server(_) => self.ask(&cmd("PING"), Twice::IsTheSame).await,
+            Self::Cluster(_) => {
+                let mut info = cmd("CLUSTER");
+                info.arg("INFO");
+                let info: String = self.ask(&info, Twice::IsTheSame).await?;
+                let whole = ["cluster_state:ok", "cluster_slots_ok:16384"];
+                if whole.iter().all(|line| info.contains(line)) {
+                    return Ok(());
+                }
+                Err(Unavailable("some of the cluster's slots are down".into()))
+            }
+        }
+    }
+
+    async fn answer(&self, question: &impl Question, twice: Twice) -> RedisResult<Value> {
+        let mut command = question.usual();
+        let mut knows_script = true;
+        let mut instead = None;
+        let mut may_break = twice == Twice::IsTheSame;
+        let mut attempt = 0;
+        loop {
+            let error = match self.ask_once(&command, instead.take()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if error.kind() == ServerErrorKind::NoScript.into() && knows_script {
+                knows_script = false;
+                command = question.in_full();
+                continue;
+            }
+            let again = match self.fate(&error) {
+                Fate::NotHeeded => true,
+                Fate::Refused => false,
+                Fate::Unknown => {
+                    self.mend();
+                    std::mem::take(&mut may_break)
+                }
+            };
+            if !again || attempt == REPEATS {
+                return Err(error);
+            }
+            if error.kind() == ServerErrorKind::Ask.into() {
+                instead = named(&error);
+            }
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn ask_once(&self, command: &Cmd, instead: Option<Address>) -> RedisResult<Value> {
+        match self {
+            Self::Server(manager) => command.query_async(&mut (**manager).clone()).await,
+            Self::Cluster(cluster) => cluster.ask(command, instead).await,
+        }
+    }
+
+    /// An answer is missing. A server's connection mends itself.
+    fn mend(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.renew();
+        }
+    }
+
+    fn fate(&self, error: &RedisError) -> Fate {
+        match error.kind() {
+            // Each is said before anything is done. A script that writes is told
+            // so at its first write, and ends by that.
+            ErrorKind::Server(
+                ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::ReadOnly,
+            ) => Fate::NotHeeded,
+            // In a cluster it may be another question's error: the library
+            // gives what it met while it learnt the slots to all that wait.
+            ErrorKind::Io if error.is_connection_refusal() && matches!(self, Self::Server(_)) => {
+                Fate::NotHeeded
+            }
+            ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => {
+                Fate::Unknown
+            }
+            _ => Fate::Refused,
+        }
+    }
+}
+
+/// What became of a question that brought an error.
+enum Fate {
+    /// Nothing was done, and it may be otherwise in a moment.
+    NotHeeded,
+    /// It may have been done.
+    Unknown,
+    /// The answer will be the same again.
+    Refused,
+}
+
+/// The settings of a connection that says at once when it breaks: RESP3 is
+/// watched while it is idle, so that a server that was started again costs no
+/// question.
+fn prepared(node: &ConnectionInfo) -> ConnectionInfo {
+    let tcp = TcpSettings::default().set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(SILENCE);
+    let settings = node.redis_settings().clone();
+    node.clone()
+        .set_tcp_settings(tcp)
+        .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+}
+
+/// The node that an error names.
+fn named(error: &RedisError) -> Option<Address> {
+    let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+/// 5 to 10 ms at first, doubled each time. The jitter keeps all that were
+/// refused together from coming back together; nothing secret hangs on it.
+fn pause(attempt: u32) -> Duration {
+    let least = 5_000_u64 << attempt.min(REPEATS);
+    let jitter = RandomState::new().hash_one(attempt) % least;
+    Duration::from_micros(least + jitter)
+}

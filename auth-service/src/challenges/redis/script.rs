@@ -1,0 +1,79 @@
+//! What is asked of Redis: a script of this service, or a command.
+
+use ::redis::{Cmd, Script, ToRedisArgs, cmd};
+
+/// A script that touches one slot.
+pub(super) struct OneSlotScript {
+    source: &'static str,
+    /// By what a server that has seen the source knows it.
+    hash: String,
+}
+
+impl OneSlotScript {
+    pub(super) fn new(source: &'static str) -> Self {
+        let hash = Script::new(source).get_hash().to_owned();
+        Self { source, hash }
+    }
+
+    /// A call of the script. The first key says which node is asked.
+    pub(super) fn call(&self, keys: impl IntoIterator<Item = String>) -> Call<'_> {
+        Call {
+            script: self,
+            keys: keys.into_iter().collect(),
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// A script with its keys and arguments.
+pub(super) struct Call<'a> {
+    script: &'a OneSlotScript,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Call<'_> {
+    pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
+        argument.write_redis_args(&mut self.arguments);
+        self
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = cmd(name);
+        command
+            .arg(script)
+            .arg(self.keys.len())
+            .arg(&self.keys)
+            .arg(&self.arguments);
+        command
+    }
+}
+
+/// One question to Redis.
+pub(super) trait Question {
+    /// As it is asked first.
+    fn usual(&self) -> Cmd;
+
+    /// As a server is asked that does not know the script.
+    fn in_full(&self) -> Cmd {
+        self.usual()
+    }
+}
+
+impl Question for Call<'_> {
+    fn usual(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.hash)
+    }
+
+    /// The server that has the keys then knows the script, and no other one
+    /// is asked: `SCRIPT LOAD` would need every node of a cluster.
+    fn in_full(&self) -> Cmd {
+        self.command("EVAL", self.script.source)
+    }
+}
+
+impl Question for Cmd {
+    fn usual(&self) -> Cmd {
+        self.clone()
+    }
+}
