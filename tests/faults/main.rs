@@ -72,17 +72,14 @@ fn nothing_acknowledged_is_lost_and_service_is_back_within_seconds() {
                 begun
             },
         );
-        trial.fault(
-            "Redis killed, back after 1 s",
-            Bearable::LostCodes,
-            |product| {
+        for master in trial.redis_masters() {
+            let fault = "Redis master killed, back as a replica";
+            trial.fault(fault, Bearable::LostCodes, |product| {
                 let begun = Instant::now();
-                product.redis.kill();
-                sleep(DOWN);
-                product.redis.start_again();
+                product.lose_master(master);
                 begun
-            },
-        );
+            });
+        }
         trial.fault(
             "PostgreSQL killed, back after 1.5 s",
             Bearable::Failures,

@@ -1,7 +1,7 @@
 //! The product as it would be deployed: two processes of each service, on one
-//! PostgreSQL and a Redis.
+//! PostgreSQL and a Redis Cluster.
 
-use testkit::{PrivatePostgres, PrivateRedis};
+use testkit::{PrivatePostgres, PrivateRedisCluster};
 
 use crate::processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command};
 
@@ -71,7 +71,7 @@ pub(crate) struct Product {
     pub(crate) services: Vec<Service>,
     pub(crate) gateways: [String; 2],
     pub(crate) postgres: PrivatePostgres,
-    pub(crate) redis: PrivateRedis,
+    pub(crate) redis: PrivateRedisCluster,
     auth_database: String,
     profile_database: String,
 }
@@ -79,7 +79,7 @@ pub(crate) struct Product {
 impl Product {
     pub(crate) fn start() -> Self {
         let postgres = PrivatePostgres::start();
-        let redis = PrivateRedis::start();
+        let redis = PrivateRedisCluster::start();
         let auth_database = postgres.create_database("auth");
         let profile_database = postgres.create_database("profile");
         let ports: Vec<u16> = distinct_ports();
@@ -134,6 +134,16 @@ impl Product {
             auth_database,
             profile_database,
         }
+    }
+
+    /// Kills a master of the cluster, and starts it again when its replica serves
+    /// in its place.
+    pub(crate) fn lose_master(&self, port: u16) {
+        let mut nodes = self.redis.nodes().iter();
+        let node = nodes.find(|node| node.port() == port).unwrap();
+        node.kill();
+        self.redis.wait_until_served();
+        node.start_again();
     }
 
     /// Ends all processes as an operator does; the warnings that they ever

@@ -94,6 +94,13 @@ impl Trial {
         self.product.services[index].program
     }
 
+    /// The ports of the masters, when each has a replica that could follow it.
+    pub(crate) fn redis_masters(&self) -> Vec<u16> {
+        self.product.redis.wait_until_healthy();
+        let masters = self.product.redis.masters();
+        masters.iter().map(|master| master.port()).collect()
+    }
+
     /// Makes a fault, waits until all clients get on, and enters it in the
     /// report. `make` returns when all is in its place again, with the time from
     /// which the recovery counts.
