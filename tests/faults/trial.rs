@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    panic::resume_unwind,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,7 +25,7 @@ use crate::{
 
 /// Without a failure, between two faults.
 const CALM: Duration = Duration::from_secs(1);
-/// Service is back within this time.
+/// Service is back within this time, and nobody waits longer for an answer.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// After which the test gives up.
 const RECOVERY_AT_ALL: Duration = Duration::from_secs(30);
@@ -142,6 +143,9 @@ impl Trial {
         if row.recovery > Some(RECOVERY) {
             complain(format!("service was back after {:?}", row.recovery));
         }
+        if row.slowest > RECOVERY {
+            complain(format!("a request took {:?}", row.slowest));
+        }
         let forgotten = audit.forgotten.difference(&self.forgotten).count();
         if bearable < Bearable::LostCodes && forgotten > 0 {
             complain(format!("{forgotten} challenges are lost"));
@@ -163,7 +167,8 @@ impl Trial {
                 println!("\n{}", self.report.table());
                 println!("{}", self.complaints.join("\n"));
                 println!("{}", self.product.stop().join("\n"));
-                self.runtime.block_on(client).unwrap();
+                let ended = self.runtime.block_on(client);
+                resume_unwind(ended.err().unwrap().into_panic());
             }
             let turns = self.journal.turns();
             let got_on = turns.iter().zip(before).all(|(now, then)| *now >= then + 2);
@@ -190,6 +195,7 @@ impl Trial {
         let apps: Vec<App> = apps
             .map(|client| self.runtime.block_on(client).unwrap())
             .collect();
+        println!("\n{}", self.report.table());
         let audit = self.ledger.audit(&self.product);
         let [sign_ins, users, activations] = self.ledger.counts();
         let sessions = sign_ins + audit.spent_unseen.len();
@@ -217,7 +223,6 @@ impl Trial {
             shown.extend(self.runtime.block_on(app).unwrap());
         }
         verify::compare(&shown);
-        println!("\n{}", self.report.table());
         println!(
             "{users} users, {sign_ins} sign-ins, {activations} activations acknowledged; \
              {} codes spent by a lost answer, {} challenges lost with Redis; \
