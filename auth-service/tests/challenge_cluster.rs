@@ -172,17 +172,47 @@ async fn it_is_found_whenever_it_comes_and_whoever_is_a_master_then() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_hangs_is_given_up_once_it_is_replaced() {
+async fn a_node_that_hangs_stops_nobody_else_and_is_given_up_once_it_is_replaced() {
     let cluster = PrivateRedisCluster::start();
+    for node in cluster.nodes() {
+        // Time to look at the others, which serve on.
+        for setting in [
+            ["cluster-node-timeout", "5000"],
+            ["cluster-require-full-coverage", "no"],
+        ] {
+            let set = node.raw(&["CONFIG", "SET", setting[0], setting[1]]);
+            assert_eq!(set, "OK");
+        }
+    }
     let bench = Bench::over(&cluster.url());
-    assert!(bench.all_work().await);
     let hung = cluster.masters()[0];
+    let mut elsewhere = Vec::new();
+    for each in 0..PHONES {
+        let started = bench.start(each).await.unwrap();
+        if hung
+            .raw(&["KEYS", &format!("*:challenge:{}", started.id)])
+            .is_empty()
+        {
+            elsewhere.push(started);
+        }
+    }
+    assert!((1..PHONES).contains(&elsewhere.len()));
+
     let id = process_id(hung);
     // Its connections stay open: nothing but silence tells.
     signal(hung, &id, "-STOP");
+    let begun = Instant::now();
+    let mut silent = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        silent += u32::from(!bench.all_work().await);
+        for started in &elsewhere {
+            assert_eq!(bench.takes(started, &started.code).await, Some(true));
+        }
+    }
+    assert!(silent > 0, "it did not hang");
     let took = bench.until_all_work().await;
     signal(hung, &id, "-CONT");
-    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     cluster.wait_until_healthy();
     bench.until_all_work().await;
 }

@@ -9,7 +9,10 @@
 //! - A node that is there no more without having closed its connections is
 //!   asked for ever, and nodes that all came back under new addresses are never
 //!   found. So whenever an answer is missing, a new connection is made from the
-//!   addresses in the settings, and takes the place of the old one.
+//!   addresses in the settings, and takes the place of the old one once it
+//!   reaches every master. Until then the old one does better: to learn the
+//!   slots anew, the library makes all questions wait for the node that is
+//!   silent.
 
 use std::{
     sync::{
@@ -23,8 +26,8 @@ use ::redis::{
     Cmd, ConnectionInfo, ErrorKind, RedisError, RedisResult, Value,
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
-    cluster_routing::SingleNodeRoutingInfo,
-    pipe,
+    cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
+    cmd, from_redis_value, pipe,
 };
 use tokio::sync::Semaphore;
 
@@ -85,14 +88,18 @@ impl Cluster {
         };
         let cluster = self.clone();
         tokio::spawn(async move {
-            let answered = cluster.answers.swap(false, Ordering::Relaxed);
-            match cluster.client.get_async_connection().await {
-                Ok(connection) => *cluster.current() = connection,
+            let answers = cluster.answers.swap(false, Ordering::Relaxed);
+            let renewed = match cluster.client.get_async_connection().await {
+                Ok(connection) if !answers || reaches_masters(&connection).await => {
+                    Some(connection)
+                }
                 // An old connection to nobody may go on looking for its nodes
                 // without a pause; a new one looks when it is asked.
-                Err(_) if !answered => *cluster.current() = lazy(&cluster.client),
-                // The nodes in the settings are down, but not all of them.
-                Err(_) => {}
+                Err(_) if !answers => Some(lazy(&cluster.client)),
+                _ => None,
+            };
+            if let Some(connection) = renewed {
+                *cluster.current() = connection;
             }
             tokio::time::sleep(RENEW_EVERY).await;
             drop(permit);
@@ -110,6 +117,45 @@ fn lazy(client: &ClusterClient) -> ClusterConnection {
         .set_connection_timeout(CONNECT_TIMEOUT)
         .set_response_timeout(PATIENCE);
     client.get_pending_async_connection_with_config(config)
+}
+
+/// Whether every node that has slots answers.
+async fn reaches_masters(connection: &ClusterConnection) -> bool {
+    let mut connection = connection.clone();
+    let mut slots = cmd("CLUSTER");
+    slots.arg("SLOTS");
+    let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+    let Ok(slots) = connection.route_command(slots, any).await else {
+        return false;
+    };
+    for (host, port) in masters(slots) {
+        let node = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        if connection.route_command(cmd("PING"), node).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// The masters in what `CLUSTER SLOTS` says, as far as they have names: each
+/// item is a range's first and last slot, its master and its replicas.
+fn masters(slots: Value) -> Vec<Address> {
+    let Value::Array(ranges) = slots else {
+        return Vec::new();
+    };
+    let masters = ranges.into_iter().filter_map(|range| {
+        let Value::Array(range) = range else {
+            return None;
+        };
+        let Some(Value::Array(master)) = range.into_iter().nth(2) else {
+            return None;
+        };
+        let mut master = master.into_iter();
+        let host: String = from_redis_value(master.next()?).ok()?;
+        let port = from_redis_value(master.next()?).ok()?;
+        (!host.is_empty()).then_some((host, port))
+    });
+    masters.collect()
 }
 
 /// Both in one piece, so that nobody else's command comes between.

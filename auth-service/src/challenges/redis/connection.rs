@@ -32,8 +32,8 @@ use crate::challenges::store::Unavailable;
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection may take to be made.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a connection lives on which nothing that was sent is acknowledged:
-/// the host at the other end is gone, and did not say so.
+/// How long a connection to a server lives on which nothing that was sent is
+/// acknowledged.
 #[cfg(target_os = "linux")]
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often a question is asked again.
@@ -60,7 +60,7 @@ impl Connection {
             .set_response_timeout(Some(PATIENCE))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_number_of_retries(0);
-        let client = ::redis::Client::open(prepared(server))?;
+        let client = ::redis::Client::open(given_up_when_silent(&prepared(server)))?;
         let manager = ConnectionManager::new_lazy_with_config(client, config)?;
         Ok(Self::Server(Box::new(manager)))
     }
@@ -190,13 +190,24 @@ enum Fate {
 /// watched while it is idle, so that a server that was started again costs no
 /// question.
 fn prepared(node: &ConnectionInfo) -> ConnectionInfo {
-    let tcp = TcpSettings::default().set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(SILENCE);
     let settings = node.redis_settings().clone();
     node.clone()
-        .set_tcp_settings(tcp)
+        .set_tcp_settings(TcpSettings::default().set_nodelay(true))
         .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+}
+
+/// A server that is silent may have moved to another host, under its address.
+/// (A node of a cluster has a successor, which the library must not look for
+/// again and again while there is none: see `cluster.rs`.)
+#[cfg(target_os = "linux")]
+fn given_up_when_silent(server: &ConnectionInfo) -> ConnectionInfo {
+    let tcp = server.tcp_settings().clone().set_user_timeout(SILENCE);
+    server.clone().set_tcp_settings(tcp)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn given_up_when_silent(server: &ConnectionInfo) -> ConnectionInfo {
+    server.clone()
 }
 
 /// The node that an error names.
