@@ -5,7 +5,7 @@ use testkit::{PrivatePostgres, PrivateRedis};
 
 use crate::common::{
     http::{ready, request},
-    processes::{Process, command},
+    processes::{END, Process, command},
 };
 
 /// Plays every kind of request against a program that logs all it can, and
@@ -21,9 +21,6 @@ async fn nothing_secret_is_logged(flags: &[String]) {
         .arg("--data-dir")
         .arg(data.path());
     let mut process = Process::start(customauth);
-    // The pipe would fill up and hold up the program.
-    let stderr = process.0.stderr.take().unwrap();
-    let log = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap());
     let base = process.line_after("HTTP/JSON");
     let auths = format!("{base}/api/v1/auths/");
     let area = format!("{base}/api/v1/personal-area/");
@@ -82,8 +79,7 @@ async fn nothing_secret_is_logged(flags: &[String]) {
         secrets.push(("a key", longest.to_owned()));
     }
     process.signal("-TERM");
-    process.0.wait().unwrap();
-    let log = log.join().unwrap();
+    let (_, log) = process.end(END);
     assert!(
         log.contains("outcome=\"signed in\"") && log.contains("+77*******66"),
         "the log is there"

@@ -7,17 +7,8 @@ use testkit::{PrivatePostgres, PrivateRedis};
 
 use crate::common::{
     http::{Answer, ready, request},
-    processes::{Process, command, output},
+    processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command},
 };
-
-pub(crate) const SERVICE_KEY: &str = "--service-key=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-pub(crate) const GATEWAY_KEY: &str = "--gateway-key=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-pub(crate) const PEPPER: &str = "--auth-code-pepper=AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
-/// The example of RFC 8037, appendix A.
-pub(crate) const SIGNING_KEY: &str = "--auth-signing-key=-----BEGIN PRIVATE KEY-----\n\
-    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
-    -----END PRIVATE KEY-----\n";
-pub(crate) const END: Duration = Duration::from_secs(10);
 
 /// All flags of auth-service; the tests leave one out.
 fn auth_flags() -> Vec<&'static str> {
@@ -36,7 +27,7 @@ fn auth_flags() -> Vec<&'static str> {
 
 /// The one line that a program says of wrong settings.
 pub(crate) fn complaint(program: &str, flags: &[&str]) -> String {
-    let output = output(program, flags);
+    let output = command(program).args(flags).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");

@@ -39,9 +39,9 @@ use tokio_rustls::{
 use crate::{
     common::{
         http::Answer,
-        processes::{Process, command},
+        processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command},
     },
-    programs::{END, GATEWAY_KEY, PEPPER, SERVICE_KEY, SIGNING_KEY, complaint},
+    programs::complaint,
 };
 
 /// An authority, and a directory for the files of whom it certifies.

@@ -1,7 +1,9 @@
 //! What the end-to-end tests share: the running product on both kinds of
 //! storage, and a client of its HTTP API.
 
+#[path = "../../common/http.rs"]
 pub(crate) mod http;
+#[path = "../../common/processes.rs"]
 pub(crate) mod processes;
 
 use clap::Parser as _;

@@ -1,11 +1,24 @@
 //! Programs of the product as processes of their own.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    fs::File,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::FileExt as _,
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
+
+/// The keys that the programs of a test share.
+pub(crate) const SERVICE_KEY: &str = "--service-key=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const GATEWAY_KEY: &str = "--gateway-key=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const PEPPER: &str = "--auth-code-pepper=AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+/// The example of RFC 8037, appendix A.
+pub(crate) const SIGNING_KEY: &str = "--auth-signing-key=-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+    -----END PRIVATE KEY-----\n";
+/// How long a program may take to end.
+pub(crate) const END: Duration = Duration::from_secs(10);
 
 /// The path of one of the programs. They are built by
 /// `cargo build --workspace`, which `scripts/test` runs first.
@@ -26,20 +39,17 @@ pub(crate) fn command(name: &str) -> Command {
     command
 }
 
-/// Runs a program to its end.
-pub(crate) fn output(name: &str, flags: &[&str]) -> Output {
-    command(name).args(flags).output().unwrap()
-}
-
 /// A running program. It is killed when it is dropped.
-pub(crate) struct Process(pub(crate) Child, BufReader<ChildStdout>);
+pub(crate) struct Process(pub(crate) Child, BufReader<ChildStdout>, Log);
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let log = Log(tempfile::tempfile().unwrap());
+        command.stdout(Stdio::piped());
+        command.stderr(log.0.try_clone().unwrap());
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self(child, stdout)
+        Self(child, stdout, log)
     }
 
     /// Reads lines of the standard output until one contains `text`; what
@@ -49,7 +59,12 @@ impl Process {
         loop {
             line.clear();
             let read = self.1.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "the program ended without saying '{text}'");
+            assert_ne!(
+                read,
+                0,
+                "the program ended without saying '{text}':\n{}",
+                self.2.text()
+            );
             if let Some((_, rest)) = line.split_once(text) {
                 return rest.trim().to_owned();
             }
@@ -67,12 +82,6 @@ impl Process {
     /// Waits for the end, at most so long; the exit status and what it wrote
     /// on the standard error.
     pub(crate) fn end(mut self, patience: Duration) -> (Option<i32>, String) {
-        let mut stderr = self.0.stderr.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap();
-            text
-        });
         let started = Instant::now();
         let status = loop {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -80,11 +89,12 @@ impl Process {
             }
             assert!(
                 started.elapsed() < patience,
-                "it did not end in {patience:?}"
+                "it did not end in {patience:?}:\n{}",
+                self.2.text()
             );
             std::thread::sleep(Duration::from_millis(20));
         };
-        (status.code(), reader.join().unwrap())
+        (status.code(), self.2.text())
     }
 }
 
@@ -92,5 +102,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What a program writes on the standard error: in a file without a name, since
+/// a pipe that nobody reads would hold up a program that has much to say.
+struct Log(File);
+
+impl Log {
+    /// All of it so far. The program shares the file's position, so that it is
+    /// not touched.
+    fn text(&self) -> String {
+        let mut text = vec![0; usize::try_from(self.0.metadata().unwrap().len()).unwrap()];
+        let read = self.0.read_at(&mut text, 0).unwrap();
+        String::from_utf8_lossy(&text[..read]).into_owned()
     }
 }
