@@ -23,9 +23,9 @@ use crate::{
     common::{
         http::ready,
         phone,
-        processes::{Process, command},
+        processes::{END, Process, command},
     },
-    programs::{END, customauth},
+    programs::customauth,
 };
 
 const FILES: [&str; 6] = [

@@ -9,8 +9,11 @@ use std::{
 
 use super::clients::{self, Client, Random};
 use crate::{
-    common::{http::ready, processes::Process},
-    programs::{END, customauth},
+    common::{
+        http::ready,
+        processes::{END, Process},
+    },
+    programs::customauth,
 };
 
 const ROUNDS: u64 = 16;

@@ -19,9 +19,9 @@ use crate::{
     common::{
         http::{Answer, ready},
         phone,
-        processes::Process,
+        processes::{END, Process},
     },
-    programs::{END, customauth},
+    programs::customauth,
 };
 
 /// A refusal comes at once; a lock or a pool that hangs takes seconds.
