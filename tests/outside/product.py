@@ -18,6 +18,10 @@ ADDRESSES = re.compile(
 )
 
 
+# Free ports, whichever.
+ANYWHERE = [f"--{it}-listen=127.0.0.1:0" for it in ("gateway", "auth", "profile")]
+
+
 class Product:
     """A running `customauth`: its addresses are `gateway`, `auth`, `profile`."""
 
@@ -46,7 +50,7 @@ class Product:
 
 
 @contextlib.contextmanager
-def running(name, *flags):
+def running(name, *flags, listeners=ANYWHERE):
     """A fresh product; `name` is for its log. It has ended afterwards, come
     what may, and cleanly if nothing else went wrong."""
     logs = Path(os.environ["OUTSIDE_LOGS"])
@@ -58,7 +62,6 @@ def running(name, *flags):
         log.open("w") as stderr,
     ):
         data = Path(folder) / "data"
-        listeners = [f"--{it}-listen=127.0.0.1:0" for it in ("gateway", "auth", "profile")]
         process = subprocess.Popen(
             [os.environ["CUSTOMAUTH"], f"--data-dir={data}", *listeners, *flags],
             # The settings of whoever runs this must not get in.

@@ -1,0 +1,76 @@
+"""README.md and docs/: what they show works as it is written."""
+
+import contextlib
+import re
+
+import pages
+import pytest
+from product import running
+
+# These have something to run. Of the others, what is marked is run.
+GUIDES = [pages.ROOT / "README.md", *sorted((pages.ROOT / "docs/guides").glob("*.md"))]
+OTHERS = [
+    page
+    for page in sorted((pages.ROOT / "docs").glob("*.md"))
+    if pages.COMMENT.search(page.read_text())
+]
+
+
+@pytest.fixture
+def fresh():
+    """A product of its own for a page, where the page says that it listens. If
+    somebody else listens there, as on a developer's machine, elsewhere: the
+    page is run with other addresses then."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**listeners):
+            return stack.enter_context(running("page", "--auth-sms-delay-ms=0", **listeners))
+
+        try:
+            product = start(listeners=pages.LISTENERS)
+        except AssertionError:
+            product = start()
+        yield product
+
+
+@pytest.mark.parametrize("page", GUIDES + OTHERS, ids=lambda page: page.name)
+def test_a_page(fresh, page):
+    pages.run(fresh, page.read_text())
+
+
+FENCE = "```"
+PRINTS_A = f"<!-- run -->\n{FENCE}sh\na=1; echo a\n{FENCE}\n"
+
+
+def told(text):
+    return f"\n<!-- prints -->\n{FENCE}text\n{text}\n{FENCE}\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "complaint"),
+    [
+        ("# Nothing\n", "nothing on this page is run"),
+        (f"{FENCE}sh\ntrue\n{FENCE}\n", "nothing on this page is run"),
+        ("<!-- run -->\n\n" + PRINTS_A, "a comment that marks no block"),
+        (PRINTS_A.replace("run", "Run"), "a comment that marks no block"),
+        (told("a"), "line 3: nothing was run"),
+        (PRINTS_A + told("b"), "the block of line 2 printed:\na\n"),
+        (PRINTS_A.replace("a=1", "false | true"), "the block of line 2 has status 1"),
+        (PRINTS_A.replace("a=1", "echo $b"), "b: unbound variable"),
+        (PRINTS_A.replace("run", "refused"), "not refused"),
+        (
+            PRINTS_A.replace("a=1", "curl -s http://127.0.0.1:8080/no-such-path"),
+            "the block of line 2 has status 22",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_page_is_found(product, page, complaint):
+    with pytest.raises(AssertionError, match=re.escape(complaint)):
+        pages.run(product, page)
+
+
+def test_a_page_is_run_in_one_shell(product):
+    again = f"<!-- run -->\n{FENCE}sh\necho $a $(cat b.txt)\n{FENCE}\n"
+    file = f"<!-- file b.txt -->\n{FENCE}text\nauth-service at 127.0.0.1:50051\n{FENCE}\n"
+    address = "127.0.0.1:50051"
+    pages.run(product, PRINTS_A + told("a") + file + again + told(f"1 … at {address}"))
