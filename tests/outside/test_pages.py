@@ -38,6 +38,14 @@ def test_a_page(fresh, page):
     pages.run(fresh, page.read_text())
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert links
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
 FENCE = "```"
 PRINTS_A = f"<!-- run -->\n{FENCE}sh\na=1; echo a\n{FENCE}\n"
 
