@@ -8,7 +8,8 @@ import pytest
 from product import running
 
 # These have something to run. Of the others, what is marked is run.
-GUIDES = [pages.ROOT / "README.md", *sorted((pages.ROOT / "docs/guides").glob("*.md"))]
+READMES = [pages.ROOT / "README.md", pages.ROOT / "README.ru.md"]
+GUIDES = [*READMES, *sorted((pages.ROOT / "docs/guides").glob("*.md"))]
 OTHERS = [
     page
     for page in sorted((pages.ROOT / "docs").glob("*.md"))
@@ -44,6 +45,30 @@ def test_what_a_page_links_to_is_there(page):
     assert links
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def code(page):
+    """A page's blocks of code with their marks, without the comments in them:
+    these are in the page's language."""
+    fenced = re.findall(r"(?:^<!-- [^\n]* -->\n)?^```\w+$.*?^```$", page, re.M | re.S)
+    return [re.sub(r"(?m)^#.*\n|[ ]+# .*$", "", block) for block in fenced]
+
+
+def settings(page):
+    """What the rows of the table of settings name, and the numbers in them."""
+    rows = re.findall(r"^\| `[A-Z].*\|$", page, re.M)
+    return [re.findall(r"`[^`]+`|\d+", row) for row in rows]
+
+
+def links(page):
+    return set(re.findall(r"\]\(([^)]+)\)", page)) - {"README.md", "README.ru.md"}
+
+
+@pytest.mark.parametrize("part", [code, settings, links])
+def test_the_readmes_say_the_same(part):
+    english, russian = (part(page.read_text()) for page in READMES)
+    assert english
+    assert russian == english
 
 
 FENCE = "```"
