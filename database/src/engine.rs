@@ -89,6 +89,12 @@ impl Engine {
 
 impl Server {
     fn new(options: &PgConnectOptions) -> Self {
+        let options = options
+            .clone()
+            .application_name("customauth")
+            // There are no floating-point numbers here, and PgBouncer refuses a
+            // client that speaks of them.
+            .extra_float_digits(None);
         let breaks = Breaks::default();
         let known = breaks.clone();
         let pool = PgPoolOptions::new()
@@ -104,7 +110,7 @@ impl Server {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.clone().application_name("customauth"));
+            .connect_lazy_with(options);
         Self {
             pool,
             gate: Gate::new(CONNECTIONS, MOST_WAITING),
