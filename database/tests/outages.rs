@@ -142,19 +142,44 @@ async fn while_the_server_is_gone_callers_are_told_soon() {
     assert_eq!(failures(&database, "SELECT 1").await, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replicas_that_start_together_migrate_once() {
-    let postgres = PrivatePostgres::shared();
-    let url = postgres.create_database("together");
+/// Opens the database eight times at once; how many steps it has seen.
+async fn open_together(postgres: &PrivatePostgres, url: &str) -> String {
     let replicas: Vec<_> = (0..8)
         .map(|_| {
-            let url = url.clone();
+            let url = url.to_owned();
             tokio::spawn(async move { open(&url).await })
         })
         .collect();
     for replica in replicas {
         replica.await.unwrap();
     }
-    let steps = postgres.psql(&url, "SELECT count(*) FROM _sqlx_migrations WHERE success");
-    assert_eq!(steps, "1");
+    postgres.psql(url, "SELECT count(*) FROM _sqlx_migrations WHERE success")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_together_migrate_once() {
+    let postgres = PrivatePostgres::shared();
+    let url = postgres.create_database("together");
+    assert_eq!(open_together(postgres, &url).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_without_advisory_locks_is_migrated_too() {
+    let postgres = PrivatePostgres::start_with(&["allow_system_table_mods = on"]);
+    let url = postgres.create_database("unlocked");
+    postgres.psql(
+        &url,
+        "ALTER FUNCTION pg_advisory_lock(bigint) RENAME TO gone",
+    );
+    assert_eq!(open_together(&postgres, &url).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_of_a_later_version_do_not_stop_an_earlier_one() {
+    let postgres = PrivatePostgres::shared();
+    let url = postgres.create_database("later");
+    open(&url).await;
+    let later = "INSERT INTO _sqlx_migrations VALUES (2, 'later', now(), true, '', 0)";
+    postgres.psql(&url, later);
+    open(&url).await;
 }
