@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use h2::{
     Reason, RecvStream,
@@ -23,6 +24,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full, combinators::WithTrailers};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
     time::{sleep, timeout},
 };
 
@@ -52,10 +54,11 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Begins to speak over a stream.
+    /// Begins to speak over a stream. A peer that does not answer is no peer:
+    /// the kernel takes connections for a process that hangs.
     pub(super) async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    ) -> Result<Self, h2::Error> {
+    ) -> anyhow::Result<Self> {
         let (requests, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -64,10 +67,12 @@ impl Sender {
             .await?;
         let ended = Arc::new(AtomicBool::new(false));
         let end = ended.clone();
+        let (answered, answer) = oneshot::channel();
         tokio::spawn(async move {
-            carry(connection).await;
+            carry(connection, answered).await;
             end.store(true, Ordering::Release);
         });
+        answer.await.context("the peer does not answer")?;
         Ok(Self { requests, ended })
     }
 
@@ -108,9 +113,11 @@ async fn read(body: &mut RecvStream) -> Result<Bytes, h2::Error> {
     Ok(whole.freeze())
 }
 
-/// Carries what is sent until the connection ends, or does not answer.
+/// Carries what is sent until the connection ends, or does not answer. Its first
+/// answer is told.
 async fn carry(
     mut connection: Connection<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Bytes>,
+    answered: oneshot::Sender<()>,
 ) {
     let pings = connection.ping_pong();
     let lives = async {
@@ -118,7 +125,12 @@ async fn carry(
         let Some(mut pings) = pings else {
             return std::future::pending().await;
         };
+        let mut answered = Some(answered);
         while let Ok(Ok(_)) = timeout(KEEP_ALIVE, pings.ping(h2::Ping::opaque())).await {
+            if let Some(answered) = answered.take() {
+                // Nobody listens if it took too long.
+                let _ = answered.send(());
+            }
             sleep(KEEP_ALIVE).await;
         }
     };

@@ -11,11 +11,7 @@ use std::{
 use async_trait::async_trait;
 use http::Response;
 use hyper::body::Incoming;
-use tokio::{
-    io::AsyncReadExt as _,
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{replicas::Resolver, *};
 use crate::{listener, stop::Stop};
@@ -112,6 +108,18 @@ async fn replicas_share_the_calls_and_a_dead_one_is_passed_over() {
 }
 
 #[tokio::test]
+async fn whoever_hangs_is_not_called() {
+    let server = Server::start().await;
+    // The kernel connects, and nobody ever reads.
+    let hung = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = channel_to(&[hung.local_addr().unwrap(), server.address]);
+    for id in 0..40 {
+        call(&channel, CHANGES, id).await.unwrap();
+    }
+    assert_eq!(server.taken(), 40);
+}
+
+#[tokio::test]
 async fn whoever_comes_back_is_called_again() {
     let (stays, mut leaves) = (Server::start().await, Server::start().await);
     let address = leaves.address;
@@ -171,8 +179,7 @@ async fn rolling_restarts_lose_no_call_and_double_none() {
     assert_eq!(taken.len(), next.load(Ordering::SeqCst), "one came twice");
 }
 
-/// A server that reads what it is sent and then breaks the connection; it
-/// counts those.
+/// A server that takes a call and then breaks the connection; it counts those.
 async fn breaking() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -180,13 +187,10 @@ async fn breaking() -> (SocketAddr, Arc<AtomicUsize>) {
     let count = broken.clone();
     tokio::spawn(async move {
         loop {
-            let (mut stream, _): (TcpStream, _) = listener.accept().await.unwrap();
-            count.fetch_add(1, Ordering::SeqCst);
-            // The preface, the settings, and then the request.
-            let mut read = 0;
-            while read < 200 {
-                read += stream.read(&mut [0; 4096]).await.unwrap();
-            }
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let taken = connection.accept().await;
+            count.fetch_add(usize::from(taken.is_some()), Ordering::SeqCst);
         }
     });
     (address, broken)
@@ -197,12 +201,7 @@ async fn what_broke_off_is_repeated_once_and_only_if_it_may_be() {
     for (path, attempts) in [(ASKS, 2), (CHANGES, 1)] {
         let (address, broken) = breaking().await;
         let channel = channel_to(&[address]);
-        let request = Request::post(path)
-            .header("id", "0")
-            .header("padding", "~!*'()<>{}|".repeat(40))
-            .body(Body::empty())
-            .unwrap();
-        let status = channel.clone().call(request).await.err().unwrap();
+        let status = call(&channel, path, 0).await.unwrap_err();
         assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
         assert_eq!(broken.load(Ordering::SeqCst), attempts, "{path}");
     }
