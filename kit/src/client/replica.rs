@@ -18,8 +18,8 @@ use super::{
     target::Target,
 };
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may take to be made and to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a replica that could not be reached is left alone while others
 /// can be.
 const REST: Duration = Duration::from_millis(500);

@@ -28,9 +28,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How often a connection is asked whether it still lives, and how long the
-/// answer may take: who hangs is left after twice that.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// How often a connection is asked whether it still lives.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long the answer may take. A process that has thousands of requests to
+/// begin is late with it, and all of them would be lost with the connection.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// How much a callee may send before it is read, in bytes: on one stream, and
 /// on all.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -126,12 +128,12 @@ async fn carry(
             return std::future::pending().await;
         };
         let mut answered = Some(answered);
-        while let Ok(Ok(_)) = timeout(KEEP_ALIVE, pings.ping(h2::Ping::opaque())).await {
+        while let Ok(Ok(_)) = timeout(ANSWER_WITHIN, pings.ping(h2::Ping::opaque())).await {
             if let Some(answered) = answered.take() {
                 // Nobody listens if it took too long.
                 let _ = answered.send(());
             }
-            sleep(KEEP_ALIVE).await;
+            sleep(ASK_EVERY).await;
         }
     };
     tokio::select! {
