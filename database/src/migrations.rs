@@ -3,10 +3,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
-    SqlSafeStr as _,
+    PgPool, SqlSafeStr as _,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
+/// How long the steps may take.
+const DONE_WITHIN: Duration = Duration::from_secs(3600);
 /// How soon to look again for a database that was not there.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
@@ -19,6 +21,12 @@ pub struct Migrations(pub &'static [(i64, &'static str, &'static str)]);
 const NO_SUCH_THING: [&str; 2] = ["42883", "0A000"];
 
 impl Migrations {
+    /// The same, given up some day: a server that has gone without a word while
+    /// it was waited for never answers.
+    pub(crate) async fn run_in_time(&self, pool: &PgPool) -> anyhow::Result<()> {
+        tokio::time::timeout(DONE_WITHIN, self.run(pool)).await?
+    }
+
     /// Runs the steps that a database has not seen, each in a transaction.
     ///
     /// On PostgreSQL an advisory lock makes replicas that start together wait

@@ -38,6 +38,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// Calls that were given up and whose answers may still come. An answer to one
+/// that is forgotten counts as a fault of the peer, and after some of these h2
+/// would end the connection for all.
+const GIVEN_UP: usize = 20_000;
+
 /// A whole answer, with the trailers in which gRPC tells how it went.
 pub type Answer = Response<WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
 
@@ -65,6 +70,8 @@ impl Sender {
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_reset_streams(GIVEN_UP)
+            .max_local_error_reset_streams(None)
             .handshake(stream)
             .await?;
         let ended = Arc::new(AtomicBool::new(false));

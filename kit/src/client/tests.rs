@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -229,6 +229,97 @@ impl Resolver for Moving {
             _ => Ok(vec![addresses.remove(0)]),
         }
     }
+}
+
+/// A replica in a thread of its own, which it blocks for a moment when it is told
+/// to: meanwhile it reads nothing.
+fn busy_server() -> (SocketAddr, Arc<AtomicBool>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let busy = Arc::new(AtomicBool::new(false));
+    let signal = busy.clone();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async move {
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    if signal.swap(false, Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(50));
+                    }
+                }
+            });
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let service = tower::service_fn(|_: Request<Incoming>| async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Ok::<_, Infallible>(Response::new(String::new()))
+            });
+            listener::serve(listener, None, service, Stop::default()).await;
+        });
+    });
+    (told.recv().unwrap(), busy)
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_together_do_not_end_the_others() {
+    let (address, busy) = busy_server();
+    let channel = channel_to(&[address]);
+    let calling = |id| {
+        let channel = channel.clone();
+        tokio::spawn(async move { call(&channel, CHANGES, id).await })
+    };
+    let waiting = calling(0);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    busy.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let given_up: Vec<_> = (1..200).map(calling).collect();
+    tokio::time::sleep(Duration::from_millis(15)).await;
+    given_up.iter().for_each(JoinHandle::abort);
+    waiting.await.unwrap().unwrap();
+}
+
+/// A replica that answers so, after a while; how many calls it took.
+async fn answering(status: &'static str, after: u64) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let service = tower::service_fn(move |_: Request<Incoming>| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            let answer = Response::builder().header("grpc-status", status);
+            Ok::<_, Infallible>(answer.body(String::new()).unwrap())
+        }
+    });
+    tokio::spawn(listener::serve(listener, None, service, Stop::default()));
+    (address, taken)
+}
+
+#[tokio::test]
+async fn whoever_is_quick_to_say_no_is_not_preferred() {
+    let (sick, refused) = answering("14", 0).await;
+    let (well, answered) = answering("0", 30).await;
+    let channel = channel_to(&[sick, well]);
+    while answered.load(Ordering::SeqCst) == 0 {
+        call(&channel, CHANGES, 0).await.unwrap();
+    }
+    refused.store(0, Ordering::SeqCst);
+    let mut calls = Vec::new();
+    for id in 0..100 {
+        let channel = channel.clone();
+        calls.push(tokio::spawn(
+            async move { call(&channel, CHANGES, id).await },
+        ));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for one in calls {
+        one.await.unwrap().unwrap();
+    }
+    // It is asked again now and then whether it is well.
+    let refused = refused.load(Ordering::SeqCst);
+    assert!(refused < 20, "{refused} of 100");
 }
 
 #[tokio::test]
