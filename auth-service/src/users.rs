@@ -236,10 +236,12 @@ impl Work for CompleteFirstSignIn<'_> {
             ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
                 WHERE sessions.session_id = EXCLUDED.session_id
             RETURNING session_id";
+        // Whoever has no other session is new: so it is told again when the
+        // transaction is run again.
         const MARK: &str = "\
-            UPDATE users SET profile_created = TRUE
-            WHERE user_id = $1 AND NOT profile_created
-            RETURNING user_id";
+            UPDATE users SET profile_created = TRUE WHERE user_id = $1
+            RETURNING NOT EXISTS (SELECT 1 FROM sessions
+                                  WHERE user_id = $1 AND session_id <> $2) AS new_user";
         let session = self.session;
         let locked = transaction.run(LOCK, &[self.user_id.into()]).await?;
         if locked.is_empty() {
@@ -262,11 +264,13 @@ impl Work for CompleteFirstSignIn<'_> {
         if begun.is_empty() {
             return Ok(FirstSignIn::Spent);
         }
-        let marked = transaction.run(MARK, &[self.user_id.into()]).await?;
-        Ok(if marked.is_empty() {
-            FirstSignIn::KnownUser
-        } else {
+        let values = [self.user_id.into(), session.session_id.into()];
+        let marked = transaction.run(MARK, &values).await?;
+        let new = marked.first().map(|row| row.get("new_user")).transpose()?;
+        Ok(if new == Some(true) {
             FirstSignIn::NewUser
+        } else {
+            FirstSignIn::KnownUser
         })
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! It goes back to its pool only in good order. One that broke or does not
 //! answer is closed at once, and one whose user went away in the middle (a
-//! client that hung up) is tidied up first, in bounded time: a pool that waits
-//! for a dead server's connections would be dead itself.
+//! client that hung up) is tidied up first. All that is done in bounded time,
+//! sqlx's own question to a connection that comes back too, and the place in
+//! the queue is held till then: a pool that waits for a dead server's
+//! connections would be dead itself.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -22,8 +24,11 @@ use crate::{
 /// How long PostgreSQL may take to answer a statement. SQLite has no such
 /// limit but its wait for locks: it is in this process.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The same, as the server is told: it gives up before it is given up, and its
+/// process does not stay behind.
+pub(crate) const GIVE_UP: &str = "SET statement_timeout = 4500";
 const UNDO: &str = "ROLLBACK";
-/// How long the tidying up may take.
+/// How long the tidying up and the way back to the pool may take.
 const TIDY_WITHIN: Duration = Duration::from_secs(2);
 
 /// When a connection to a server last broke. The others may be no better: each
@@ -170,32 +175,46 @@ impl Inner {
         }
     }
 
-    async fn tidy_up(&mut self, in_transaction: bool) -> Result<(), Error> {
-        match (self, in_transaction) {
-            (Self::Postgres(it), false) => Ok(it.ping().await?),
-            (Self::Sqlite(it), false) => Ok(it.ping().await?),
-            (Self::Postgres(it), true) => said(sqlx::raw_sql(UNDO).execute(&mut **it)).await,
-            (Self::Sqlite(it), true) => said(sqlx::raw_sql(UNDO).execute(&mut **it)).await,
+    /// Leaves it as it was before its user came.
+    async fn tidy_up(&mut self, busy: bool, in_transaction: bool) -> Result<(), Error> {
+        match self {
+            Self::Postgres(it) if in_transaction => {
+                said(sqlx::raw_sql(UNDO).execute(&mut **it)).await
+            }
+            Self::Sqlite(it) if in_transaction => {
+                said(sqlx::raw_sql(UNDO).execute(&mut **it)).await
+            }
+            Self::Postgres(it) if busy => Ok(it.ping().await?),
+            Self::Sqlite(it) if busy => Ok(it.ping().await?),
+            Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Gives it back to its pool.
+    async fn give_back(mut self) {
+        match &mut self {
+            Self::Postgres(it) => it.return_to_pool().await,
+            Self::Sqlite(it) => it.return_to_pool().await,
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.busy && !self.in_transaction {
-            return;
-        }
         let Some(mut inner) = self.inner.take() else {
             return;
         };
         let Ok(runtime) = Handle::try_current() else {
             return inner.close_at_once();
         };
-        let (in_transaction, pass) = (self.in_transaction, self.pass.take());
+        let (busy, in_transaction) = (self.busy, self.in_transaction);
+        let pass = self.pass.take();
         runtime.spawn(async move {
-            let tidying = inner.tidy_up(in_transaction);
-            if !matches!(tokio::time::timeout(TIDY_WITHIN, tidying).await, Ok(Ok(()))) {
-                inner.close_at_once();
+            let tidying = inner.tidy_up(busy, in_transaction);
+            match tokio::time::timeout(TIDY_WITHIN, tidying).await {
+                // A way back that is not done in time is broken off, and closes it.
+                Ok(Ok(())) => drop(tokio::time::timeout(TIDY_WITHIN, inner.give_back()).await),
+                Ok(Err(_)) | Err(_) => inner.close_at_once(),
             }
             drop(pass);
         });

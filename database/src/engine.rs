@@ -11,7 +11,7 @@ use sqlx::{
 
 use crate::{
     Error, Row, Value,
-    connection::{Breaks, Connection},
+    connection::{Breaks, Connection, GIVE_UP},
     gate::{Gate, MOST_WAITING},
     presence::Presence,
     row::Inner,
@@ -21,8 +21,10 @@ use crate::{
 
 /// How long a connection to PostgreSQL may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// Connections to PostgreSQL, per process.
+/// Connections to PostgreSQL, per process, beside the one that is kept for the
+/// question whether it is there.
 const CONNECTIONS: u32 = 16;
+const AND_ONE_TO_ASK: u32 = 1;
 /// A connection that was idle this long is asked whether it still lives before
 /// it is used; asking every time would double the round trips.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -45,7 +47,8 @@ pub(crate) enum Engine {
 
 /// PostgreSQL.
 pub(crate) struct Server {
-    pub(crate) pool: PgPool,
+    pool: PgPool,
+    pub(crate) migrating: PgPool,
     gate: Gate,
     presence: Presence,
     breaks: Breaks,
@@ -76,6 +79,17 @@ impl Engine {
         }
     }
 
+    /// Asks whether it is there, past the queue: who has much to do is there.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        match self {
+            Self::Postgres(server) => {
+                server.presence.check()?;
+                Ok(server.pool.acquire().await?.ping().await?)
+            }
+            Self::Sqlite { reader, .. } => Ok(reader.pool.acquire().await?.ping().await?),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Postgres(server) => server.pool.close().await,
@@ -89,10 +103,16 @@ impl Engine {
 
 impl Server {
     fn new(options: &PgConnectOptions) -> Self {
+        let options = options
+            .clone()
+            .application_name("customauth")
+            // There are no floating-point numbers here, and PgBouncer refuses a
+            // client that speaks of them.
+            .extra_float_digits(None);
         let breaks = Breaks::default();
         let known = breaks.clone();
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(CONNECTIONS + AND_ONE_TO_ASK)
             .acquire_timeout(CONNECT_WITHIN)
             .test_before_acquire(false)
             .before_acquire(move |connection, about| {
@@ -104,9 +124,21 @@ impl Server {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.clone().application_name("customauth"));
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(GIVE_UP).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options.clone());
+        // Migrations may take their time.
+        let migrating = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(CONNECT_WITHIN)
+            .connect_lazy_with(options);
         Self {
             pool,
+            migrating,
             gate: Gate::new(CONNECTIONS, MOST_WAITING),
             presence: Presence::default(),
             breaks,
@@ -161,7 +193,7 @@ async fn sqlite(path: &Path) -> anyhow::Result<Engine> {
         gate: Gate::new(connections, MOST_WAITING),
     };
     let writer = pool(1).connect_with(options.clone()).await?;
-    let reader = pool(READERS)
+    let reader = pool(READERS + AND_ONE_TO_ASK)
         .connect_with(options.create_if_missing(false).read_only(true))
         .await?;
     Ok(Engine::Sqlite {

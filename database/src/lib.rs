@@ -92,7 +92,7 @@ impl Database {
         };
         let begun = Instant::now();
         let mut told = None;
-        while let Err(error) = migrations.run(&server.pool).await {
+        while let Err(error) = migrations.run_in_time(&server.migrating).await {
             if told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY) {
                 let error = format!("{error:#}");
                 tracing::warn!(error, waited = ?begun.elapsed(), "waiting for the database");
@@ -103,6 +103,7 @@ impl Database {
                 () = tokio::time::sleep(migrations::RETRY) => {}
             }
         }
+        server.migrating.close().await;
         self.migrated.send_replace(true);
         tracing::info!("the database is ready");
     }
@@ -214,7 +215,9 @@ impl Database {
 #[async_trait]
 impl kit::health::Dependency for Database {
     async fn ping(&self) -> anyhow::Result<()> {
-        self.read("SELECT 1", &[]).await?;
-        Ok(())
+        if !*self.migrated.borrow() {
+            return Err(Error::NotMigrated.into());
+        }
+        Ok(self.engine.ping().await?)
     }
 }

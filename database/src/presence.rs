@@ -73,8 +73,9 @@ impl Presence {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            looking.store(false, Ordering::Release);
+            // In this order: who finds it gone again in between has it looked for.
             there.send_replace(true);
+            looking.store(false, Ordering::Release);
         });
     }
 }

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::{
     sync::{Mutex, mpsc},
+    task::JoinSet,
     time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -82,11 +83,16 @@ impl Health {
     /// Asks until every dependency could be used once, so that the log tells
     /// what a service that has just started is waiting for.
     pub async fn wait_for_dependencies(self) {
-        for dependency in self.dependencies.iter() {
-            while !self.stop.is_cancelled() && !dependency.is_usable().await {
-                tokio::time::sleep(WATCH_INTERVAL).await;
+        let all = 0..self.dependencies.len();
+        let each = all.map(|index| {
+            let (dependencies, stop) = (self.dependencies.clone(), self.stop.clone());
+            async move {
+                while !stop.is_cancelled() && !dependencies[index].is_usable().await {
+                    tokio::time::sleep(WATCH_INTERVAL).await;
+                }
             }
-        }
+        });
+        each.collect::<JoinSet<()>>().join_all().await;
     }
 
     async fn status(&self, name: &str) -> Option<ServingStatus> {

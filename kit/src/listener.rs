@@ -36,6 +36,11 @@ use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 
 /// Requests at once on one HTTP/2 connection: the gateway's requests all share
 /// one, and thousands of them may wait for a message to be delivered.
+///
+/// As many may be given up before they were begun. h2's own bound is 20, and
+/// then the connection ends: a few hundred clients that hang up together would
+/// end it for everybody. What each of them costs is bounded by the size of a
+/// head, as for a request that is not given up.
 const MAX_STREAMS: u32 = 20_000;
 /// How often an idle HTTP/2 connection is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -289,6 +294,7 @@ fn http(head: Duration) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_STREAMS as usize)
         .keep_alive_interval(KEEP_ALIVE)
         .max_header_list_size(16 * 1024);
     builder

@@ -18,25 +18,32 @@ use super::{
     target::Target,
 };
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may take to be made and to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a replica that could not be reached is left alone while others
 /// can be.
 const REST: Duration = Duration::from_millis(500);
+
+/// The status UNAVAILABLE of gRPC.
+const UNAVAILABLE: &str = "14";
 
 /// A replica: one address of one URL.
 pub(super) struct Replica {
     pub(super) target: Target,
     pub(super) address: SocketAddr,
     link: Mutex<Link>,
-    /// Counts the connections: a call that failed ends its own and no newer one.
+    /// Calls that wait for its answer.
     calls: AtomicUsize,
 }
 
 struct Link {
     state: State,
-    /// How many connections there were.
+    /// How many connections there were: a call that failed ends its own and no
+    /// newer one.
     generation: u64,
+    /// When it last answered that it cannot do it (UNAVAILABLE): it is quick at
+    /// that, and would be the least busy one.
+    sick: Option<Instant>,
     /// Whether the log has told that it cannot be reached.
     told: bool,
 }
@@ -68,6 +75,7 @@ impl Replica {
             link: Mutex::new(Link {
                 state: State::Idle,
                 generation: 0,
+                sick: None,
                 told: false,
             }),
             calls: AtomicUsize::new(0),
@@ -99,6 +107,11 @@ impl Replica {
                 why: why.clone(),
             },
         }
+    }
+
+    /// Whether it has just answered that it cannot do it.
+    pub(super) fn is_sick(&self) -> bool {
+        self.link().sick.is_some_and(|since| since.elapsed() < REST)
     }
 
     /// Whether it is time for another attempt, while others can be reached.
@@ -196,8 +209,12 @@ impl Lease {
     /// Sends a request and reads its answer to the end.
     pub(super) async fn send(self, head: Request<()>, body: Bytes) -> Result<Answer, Failure> {
         let outcome = self.sender.clone().send(head, body).await;
-        if outcome.is_err() {
-            self.replica.retire(self.generation);
+        match &outcome {
+            Err(_) => self.replica.retire(self.generation),
+            Ok(answer) if is_unavailable(answer) => {
+                self.replica.link().sick = Some(Instant::now());
+            }
+            Ok(_) => {}
         }
         outcome
     }
@@ -207,4 +224,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.replica.calls.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Whether an answer says so, in its head: such an answer has no message.
+fn is_unavailable(answer: &Answer) -> bool {
+    let status = answer.headers().get("grpc-status");
+    status.is_some_and(|status| status == UNAVAILABLE)
 }

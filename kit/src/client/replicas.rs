@@ -101,7 +101,8 @@ impl Replicas {
     }
 
     /// The connection for the next call: of those that there are, the one
-    /// with the fewest calls. Replicas without one are connected to meanwhile;
+    /// with the fewest calls; one that has just said that it cannot do it comes
+    /// last. Replicas without one are connected to meanwhile;
     /// if none has one, the first is waited for.
     pub(super) async fn pick(self: &Arc<Self>) -> Result<Lease, Unreachable> {
         let arrived = Instant::now();
@@ -133,7 +134,9 @@ impl Replicas {
         // Of several that are equally busy, each in its turn.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % up.len().max(1);
         up.rotate_left(turn);
-        up.iter().min_by_key(|replica| replica.calls())?.lease()
+        up.sort_by_key(|replica| (replica.is_sick(), replica.calls()));
+        // The first may have lost its connection just now.
+        up.into_iter().find_map(Replica::lease)
     }
 
     /// Begins whatever may lead to a connection. If there is nothing to wait

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use h2::{
     Reason, RecvStream,
@@ -23,16 +24,24 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full, combinators::WithTrailers};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
     time::{sleep, timeout},
 };
 
-/// How often a connection is asked whether it still lives, and how long the
-/// answer may take: who hangs is left after twice that.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// How often a connection is asked whether it still lives.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long the answer may take. A process that has thousands of requests to
+/// begin is late with it, and all of them would be lost with the connection.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// How much a callee may send before it is read, in bytes: on one stream, and
 /// on all.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Calls that were given up and whose answers may still come. An answer to one
+/// that is forgotten counts as a fault of the peer, and after some of these h2
+/// would end the connection for all.
+const GIVEN_UP: usize = 20_000;
 
 /// A whole answer, with the trailers in which gRPC tells how it went.
 pub type Answer = Response<WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
@@ -52,22 +61,27 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Begins to speak over a stream.
+    /// Begins to speak over a stream. A peer that does not answer is no peer:
+    /// the kernel takes connections for a process that hangs.
     pub(super) async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    ) -> Result<Self, h2::Error> {
+    ) -> anyhow::Result<Self> {
         let (requests, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_reset_streams(GIVEN_UP)
+            .max_local_error_reset_streams(None)
             .handshake(stream)
             .await?;
         let ended = Arc::new(AtomicBool::new(false));
         let end = ended.clone();
+        let (answered, answer) = oneshot::channel();
         tokio::spawn(async move {
-            carry(connection).await;
+            carry(connection, answered).await;
             end.store(true, Ordering::Release);
         });
+        answer.await.context("the peer does not answer")?;
         Ok(Self { requests, ended })
     }
 
@@ -108,9 +122,11 @@ async fn read(body: &mut RecvStream) -> Result<Bytes, h2::Error> {
     Ok(whole.freeze())
 }
 
-/// Carries what is sent until the connection ends, or does not answer.
+/// Carries what is sent until the connection ends, or does not answer. Its first
+/// answer is told.
 async fn carry(
     mut connection: Connection<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Bytes>,
+    answered: oneshot::Sender<()>,
 ) {
     let pings = connection.ping_pong();
     let lives = async {
@@ -118,8 +134,13 @@ async fn carry(
         let Some(mut pings) = pings else {
             return std::future::pending().await;
         };
-        while let Ok(Ok(_)) = timeout(KEEP_ALIVE, pings.ping(h2::Ping::opaque())).await {
-            sleep(KEEP_ALIVE).await;
+        let mut answered = Some(answered);
+        while let Ok(Ok(_)) = timeout(ANSWER_WITHIN, pings.ping(h2::Ping::opaque())).await {
+            if let Some(answered) = answered.take() {
+                // Nobody listens if it took too long.
+                let _ = answered.send(());
+            }
+            sleep(ASK_EVERY).await;
         }
     };
     tokio::select! {

@@ -101,13 +101,13 @@ impl Target {
         // Only a latency matter; a socket that refuses it still works.
         let _ = stream.set_nodelay(true);
         let Some((config, name)) = &self.tls else {
-            return Ok(Sender::over(stream).await?);
+            return Sender::over(stream).await;
         };
         let connector = TlsConnector::from(config.clone());
         let stream = connector.connect(name.clone(), stream).await?;
         let agreed = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
         anyhow::ensure!(agreed, "the server does not speak HTTP/2");
-        Ok(Sender::over(stream).await?)
+        Sender::over(stream).await
     }
 }
 

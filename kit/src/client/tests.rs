@@ -4,18 +4,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use async_trait::async_trait;
 use http::Response;
 use hyper::body::Incoming;
-use tokio::{
-    io::AsyncReadExt as _,
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{replicas::Resolver, *};
 use crate::{listener, stop::Stop};
@@ -112,6 +108,18 @@ async fn replicas_share_the_calls_and_a_dead_one_is_passed_over() {
 }
 
 #[tokio::test]
+async fn whoever_hangs_is_not_called() {
+    let server = Server::start().await;
+    // The kernel connects, and nobody ever reads.
+    let hung = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = channel_to(&[hung.local_addr().unwrap(), server.address]);
+    for id in 0..40 {
+        call(&channel, CHANGES, id).await.unwrap();
+    }
+    assert_eq!(server.taken(), 40);
+}
+
+#[tokio::test]
 async fn whoever_comes_back_is_called_again() {
     let (stays, mut leaves) = (Server::start().await, Server::start().await);
     let address = leaves.address;
@@ -171,8 +179,7 @@ async fn rolling_restarts_lose_no_call_and_double_none() {
     assert_eq!(taken.len(), next.load(Ordering::SeqCst), "one came twice");
 }
 
-/// A server that reads what it is sent and then breaks the connection; it
-/// counts those.
+/// A server that takes a call and then breaks the connection; it counts those.
 async fn breaking() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -180,13 +187,10 @@ async fn breaking() -> (SocketAddr, Arc<AtomicUsize>) {
     let count = broken.clone();
     tokio::spawn(async move {
         loop {
-            let (mut stream, _): (TcpStream, _) = listener.accept().await.unwrap();
-            count.fetch_add(1, Ordering::SeqCst);
-            // The preface, the settings, and then the request.
-            let mut read = 0;
-            while read < 200 {
-                read += stream.read(&mut [0; 4096]).await.unwrap();
-            }
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let taken = connection.accept().await;
+            count.fetch_add(usize::from(taken.is_some()), Ordering::SeqCst);
         }
     });
     (address, broken)
@@ -197,12 +201,7 @@ async fn what_broke_off_is_repeated_once_and_only_if_it_may_be() {
     for (path, attempts) in [(ASKS, 2), (CHANGES, 1)] {
         let (address, broken) = breaking().await;
         let channel = channel_to(&[address]);
-        let request = Request::post(path)
-            .header("id", "0")
-            .header("padding", "~!*'()<>{}|".repeat(40))
-            .body(Body::empty())
-            .unwrap();
-        let status = channel.clone().call(request).await.err().unwrap();
+        let status = call(&channel, path, 0).await.unwrap_err();
         assert_eq!(Reason::of(&status), Some(Reason::DependencyUnavailable));
         assert_eq!(broken.load(Ordering::SeqCst), attempts, "{path}");
     }
@@ -230,6 +229,97 @@ impl Resolver for Moving {
             _ => Ok(vec![addresses.remove(0)]),
         }
     }
+}
+
+/// A replica in a thread of its own, which it blocks for a moment when it is told
+/// to: meanwhile it reads nothing.
+fn busy_server() -> (SocketAddr, Arc<AtomicBool>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let busy = Arc::new(AtomicBool::new(false));
+    let signal = busy.clone();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async move {
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    if signal.swap(false, Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(50));
+                    }
+                }
+            });
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let service = tower::service_fn(|_: Request<Incoming>| async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Ok::<_, Infallible>(Response::new(String::new()))
+            });
+            listener::serve(listener, None, service, Stop::default()).await;
+        });
+    });
+    (told.recv().unwrap(), busy)
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_together_do_not_end_the_others() {
+    let (address, busy) = busy_server();
+    let channel = channel_to(&[address]);
+    let calling = |id| {
+        let channel = channel.clone();
+        tokio::spawn(async move { call(&channel, CHANGES, id).await })
+    };
+    let waiting = calling(0);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    busy.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let given_up: Vec<_> = (1..200).map(calling).collect();
+    tokio::time::sleep(Duration::from_millis(15)).await;
+    given_up.iter().for_each(JoinHandle::abort);
+    waiting.await.unwrap().unwrap();
+}
+
+/// A replica that answers so, after a while; how many calls it took.
+async fn answering(status: &'static str, after: u64) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let service = tower::service_fn(move |_: Request<Incoming>| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            let answer = Response::builder().header("grpc-status", status);
+            Ok::<_, Infallible>(answer.body(String::new()).unwrap())
+        }
+    });
+    tokio::spawn(listener::serve(listener, None, service, Stop::default()));
+    (address, taken)
+}
+
+#[tokio::test]
+async fn whoever_is_quick_to_say_no_is_not_preferred() {
+    let (sick, refused) = answering("14", 0).await;
+    let (well, answered) = answering("0", 30).await;
+    let channel = channel_to(&[sick, well]);
+    while answered.load(Ordering::SeqCst) == 0 {
+        call(&channel, CHANGES, 0).await.unwrap();
+    }
+    refused.store(0, Ordering::SeqCst);
+    let mut calls = Vec::new();
+    for id in 0..100 {
+        let channel = channel.clone();
+        calls.push(tokio::spawn(
+            async move { call(&channel, CHANGES, id).await },
+        ));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for one in calls {
+        one.await.unwrap().unwrap();
+    }
+    // It is asked again now and then whether it is well.
+    let refused = refused.load(Ordering::SeqCst);
+    assert!(refused < 20, "{refused} of 100");
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@
 //! may happen [`Twice`] is asked again, and once.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,6 +22,9 @@ use ::redis::{
     cmd, from_redis_value,
     io::tcp::TcpSettings,
 };
+
+use kit::backoff::jittered;
+use tokio::sync::Semaphore;
 
 use super::{
     cluster::{Address, Cluster},
@@ -36,6 +41,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// acknowledged.
 #[cfg(target_os = "linux")]
 const SILENCE: Duration = Duration::from_secs(5);
+/// Questions at once; further ones wait for their turn, and their time does not
+/// run: of ten thousand at one moment the last must not be late for that.
+const AT_ONCE: usize = 128;
 /// How often a question is asked again at the most.
 const REPEATS: u32 = 6;
 
@@ -49,7 +57,14 @@ pub(super) enum Twice {
 }
 
 /// Makes connections when they are needed, and again when they were lost.
-pub(super) enum Connection {
+pub(super) struct Connection {
+    kind: Kind,
+    turns: Semaphore,
+    /// The last question has had no answer in time.
+    silent: AtomicBool,
+}
+
+enum Kind {
     Server(Box<ConnectionManager>),
     Cluster(Arc<Cluster>),
 }
@@ -62,12 +77,20 @@ impl Connection {
             .set_number_of_retries(0);
         let client = ::redis::Client::open(given_up_when_silent(&prepared(server)))?;
         let manager = ConnectionManager::new_lazy_with_config(client, config)?;
-        Ok(Self::Server(Box::new(manager)))
+        Ok(Self::new(Kind::Server(Box::new(manager))))
     }
 
     pub(super) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
         let nodes = nodes.iter().map(prepared).collect();
-        Ok(Self::Cluster(Cluster::open(nodes)?))
+        Ok(Self::new(Kind::Cluster(Cluster::open(nodes)?)))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            turns: Semaphore::new(AT_ONCE),
+            silent: AtomicBool::new(false),
+        }
     }
 
     /// Asks a question.
@@ -76,19 +99,36 @@ impl Connection {
         question: &impl Question,
         twice: Twice,
     ) -> Result<T, Unavailable> {
+        let late = || Unavailable("no answer in time".to_owned());
+        let turn = self.turns.try_acquire();
+        let waits = turn.is_err();
+        let _turn = match turn {
+            Ok(turn) => turn,
+            // It is never closed.
+            Err(_) => self.turns.acquire().await.map_err(|_| late())?,
+        };
+        // Whoever waited for those who got no answer would get none.
+        if waits && self.silent.load(Ordering::Relaxed) {
+            return Err(late());
+        }
         let answer = tokio::time::timeout(PATIENCE, self.answer(question, twice)).await;
+        let silent = match &answer {
+            Ok(answer) => answer.as_ref().is_err_and(RedisError::is_timeout),
+            Err(_) => true,
+        };
+        self.silent.store(silent, Ordering::Relaxed);
         let Ok(answer) = answer else {
             self.mend();
-            return Err(Unavailable("no answer in time".to_owned()));
+            return Err(late());
         };
         Ok(from_redis_value(answer?).map_err(RedisError::from)?)
     }
 
     /// Succeeds when all can be asked.
     pub(super) async fn ping(&self) -> Result<(), Unavailable> {
-        match self {
-            Self::Server(_) => self.ask(&cmd("PING"), Twice::IsTheSame).await,
-            Self::Cluster(_) => {
+        match &self.kind {
+            Kind::Server(_) => self.ask(&cmd("PING"), Twice::IsTheSame).await,
+            Kind::Cluster(_) => {
                 let mut info = cmd("CLUSTER");
                 info.arg("INFO");
                 let info: String = self.ask(&info, Twice::IsTheSame).await?;
@@ -137,15 +177,15 @@ impl Connection {
     }
 
     async fn ask_once(&self, command: &Cmd, instead: Option<Address>) -> RedisResult<Value> {
-        match self {
-            Self::Server(manager) => command.query_async(&mut (**manager).clone()).await,
-            Self::Cluster(cluster) => cluster.ask(command, instead).await,
+        match &self.kind {
+            Kind::Server(manager) => command.query_async(&mut (**manager).clone()).await,
+            Kind::Cluster(cluster) => cluster.ask(command, instead).await,
         }
     }
 
     /// An answer is missing. A server's connection mends itself.
     fn mend(&self) {
-        if let Self::Cluster(cluster) = self {
+        if let Kind::Cluster(cluster) = &self.kind {
             cluster.renew();
         }
     }
@@ -165,7 +205,9 @@ impl Connection {
             ) => Fate::NotHeeded,
             // In a cluster it may be another question's error: the library
             // gives what it met while it learnt the slots to all that wait.
-            ErrorKind::Io if error.is_connection_refusal() && matches!(self, Self::Server(_)) => {
+            ErrorKind::Io
+                if error.is_connection_refusal() && matches!(self.kind, Kind::Server(_)) =>
+            {
                 Fate::NotHeeded
             }
             ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => {
@@ -216,10 +258,7 @@ fn named(error: &RedisError) -> Option<Address> {
     Some((host.to_owned(), port.parse().ok()?))
 }
 
-/// 5 to 10 ms at first, doubled each time. The jitter keeps all that were
-/// refused together from coming back together; nothing secret hangs on it.
+/// 5 to 10 ms at first, doubled each time.
 fn pause(attempt: u32) -> Duration {
-    let least = 5_000_u64 << attempt.min(REPEATS);
-    let jitter = RandomState::new().hash_one(attempt) % least;
-    Duration::from_micros(least + jitter)
+    jittered(Duration::from_millis(5 << attempt.min(REPEATS)))
 }
