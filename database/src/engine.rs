@@ -41,7 +41,7 @@ pub(crate) enum Use {
 }
 
 pub(crate) enum Engine {
-    Postgres(Server),
+    Postgres(Box<Server>),
     Sqlite { writer: File, reader: File },
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct File {
 impl Engine {
     pub(crate) async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
         match url {
-            DatabaseUrl::Postgres(options) => Ok(Self::Postgres(Server::new(options))),
+            DatabaseUrl::Postgres(options) => Ok(Self::Postgres(Box::new(Server::new(options)))),
             DatabaseUrl::Sqlite(path) => sqlite(path)
                 .await
                 .with_context(|| format!("cannot open {}", path.display())),
@@ -135,12 +135,12 @@ impl Server {
         let migrating = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT_WITHIN)
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
         Self {
             pool,
             migrating,
             gate: Gate::new(CONNECTIONS, MOST_WAITING),
-            presence: Presence::default(),
+            presence: Presence::new(options),
             breaks,
         }
     }
@@ -150,10 +150,14 @@ impl Server {
         let pass = self.gate.enter().await?;
         // It may have gone while this one waited for its place.
         self.presence.check()?;
-        match self.pool.acquire().await {
+        let acquired = tokio::select! {
+            acquired = self.pool.acquire() => acquired,
+            () = self.presence.lost(&self.pool) => return Err(Error::Gone),
+        };
+        match acquired {
             Ok(connection) => Ok(Connection::postgres(connection, pass, self.breaks.clone())),
             Err(error) => {
-                self.presence.gone(&self.pool);
+                self.presence.look(&self.pool);
                 Err(Error::Unavailable(error))
             }
         }

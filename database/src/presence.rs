@@ -1,5 +1,9 @@
 //! Whether the server is there. While it is not, callers are told at once: each
 //! of them waiting for it would fill the queue.
+//!
+//! A wait that is long is no proof: a process that has too much to do is late
+//! with everything. So the server itself is asked, by a connection that is made
+//! for that alone.
 
 use std::{
     sync::{
@@ -9,13 +13,20 @@ use std::{
     time::Duration,
 };
 
-use sqlx::PgPool;
-use tokio::sync::watch;
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, postgres::PgConnectOptions};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::Error;
 
 /// How long a caller waits for a server that is not there.
 const GRACE: Duration = Duration::from_millis(200);
+/// After how long the server is asked, of which a connection is waited for.
+const DOUBT: Duration = Duration::from_millis(100);
+/// How long the connection that asks may take to be made.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait between two attempts at it.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -23,18 +34,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Presence {
     there: watch::Sender<bool>,
     looking: Arc<AtomicBool>,
-}
-
-impl Default for Presence {
-    fn default() -> Self {
-        Self {
-            there: watch::Sender::new(true),
-            looking: Arc::default(),
-        }
-    }
+    options: PgConnectOptions,
 }
 
 impl Presence {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self {
+            there: watch::Sender::new(true),
+            looking: Arc::default(),
+            options,
+        }
+    }
+
     /// Returns at once if the server is there, and else waits a moment for it.
     ///
     /// # Errors
@@ -45,7 +56,7 @@ impl Presence {
         }
         let mut there = self.there.subscribe();
         let back = there.wait_for(|there| *there);
-        match tokio::time::timeout(GRACE, back).await {
+        match timeout(GRACE, back).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::Gone),
         }
@@ -57,25 +68,46 @@ impl Presence {
         there.then_some(()).ok_or(Error::Gone)
     }
 
-    /// No connection could be had: looks for the server until it is back.
-    pub(crate) fn gone(&self, pool: &PgPool) {
+    /// Returns when the server is found to be gone. Beside it somebody waits for
+    /// a connection.
+    pub(crate) async fn lost(&self, pool: &PgPool) {
+        sleep(DOUBT).await;
+        self.look(pool);
+        let mut there = self.there.subscribe();
+        // The sender is in `self`.
+        let _ = there.wait_for(|there| !*there).await;
+    }
+
+    /// Asks the server, and if it is gone, again until it is back.
+    pub(crate) fn look(&self, pool: &PgPool) {
         if self.looking.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.there.send_replace(false);
-        tracing::warn!("the database cannot be reached");
-        let (pool, there, looking) = (pool.clone(), self.there.clone(), self.looking.clone());
+        let (pool, options) = (pool.clone(), self.options.clone());
+        let (there, looking) = (self.there.clone(), self.looking.clone());
         tokio::spawn(async move {
-            while !pool.is_closed() {
-                if pool.acquire().await.is_ok() {
-                    tracing::info!("the database is reached again");
-                    break;
+            while let Err(error) = ask(&options).await {
+                if there.send_replace(false) {
+                    tracing::warn!(%error, "the database cannot be reached");
                 }
-                tokio::time::sleep(PAUSE).await;
+                if pool.is_closed() {
+                    return;
+                }
+                sleep(PAUSE).await;
             }
             // In this order: who finds it gone again in between has it looked for.
-            there.send_replace(true);
+            if !there.send_replace(true) {
+                tracing::info!("the database is reached again");
+            }
             looking.store(false, Ordering::Release);
         });
     }
+}
+
+async fn ask(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let asking = async { options.connect().await?.close().await };
+    let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    timeout(ANSWER_WITHIN, asking)
+        .await
+        .unwrap_or_else(|_| Err(late()))
 }
