@@ -118,3 +118,16 @@ fn from_profile_service(status: Status) -> Status {
     .retry_after(RETRY_AFTER)
     .into_status()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_at_once_are_told_apart_from_an_outage() {
+        let told = |error: database::Error| Reason::of(&Status::from(Error::from(error)));
+        assert_eq!(told(database::Error::Overloaded), Some(Reason::Overloaded));
+        let gone = Some(Reason::DependencyUnavailable);
+        assert_eq!(told(database::Error::Gone), gone);
+    }
+}

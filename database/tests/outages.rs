@@ -172,6 +172,51 @@ async fn connections_that_fall_silent_are_replaced_all_of_them() {
     assert!(took < Duration::from_millis(3_900), "{took:?}: not at once");
 }
 
+/// Locks the table until there is a row in `go`.
+const LOCK: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    LOCK TABLE marks IN ACCESS EXCLUSIVE MODE;
+    DO $$ BEGIN
+        WHILE NOT EXISTS (SELECT FROM go) LOOP PERFORM pg_sleep(0.02); END LOOP;
+    END $$;
+    COMMIT";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_too_many_is_told_at_once_and_the_admitted_are_answered() {
+    const ADMITTED: usize = 5_000 + 16;
+    const TOO_MANY: usize = 500;
+    let postgres = PrivatePostgres::shared();
+    let url = postgres.create_database("overload");
+    let database = open(&url).await;
+    postgres.psql(&url, "CREATE TABLE go (at int)");
+    let locked = url.clone();
+    let locking = std::thread::spawn(move || postgres.psql(&locked, LOCK));
+    let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted
+                AND relation = 'marks'::regclass";
+    while postgres.psql(&url, held) != "1" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let reading = || {
+        let database = database.clone();
+        tokio::spawn(async move { database.read("SELECT mark FROM marks", &[]).await.err() })
+    };
+    let admitted: Vec<_> = (0..ADMITTED).map(|_| reading()).collect();
+    // All of them have come; none can have gone.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let too_many: Vec<_> = (0..TOO_MANY).map(|_| reading()).collect();
+    for one in too_many {
+        let refused = one.await.unwrap();
+        assert!(matches!(refused, Some(Error::Overloaded)), "{refused:?}");
+    }
+    assert!(!admitted.iter().any(tokio::task::JoinHandle::is_finished));
+    postgres.psql(&url, "INSERT INTO go VALUES (1)");
+    for one in admitted {
+        let refused = one.await.unwrap();
+        assert!(refused.is_none(), "{refused:?}");
+    }
+    locking.join().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_with_much_to_do_is_there() {
     let postgres = PrivatePostgres::shared();

@@ -220,6 +220,7 @@ mod tests {
             (Reason::TooManyCodes, 429, None, Some("1")),
             (Reason::DependencyUnavailable, 503, None, Some("1")),
             (Reason::Overloaded, 503, None, Some("1")),
+            (Reason::Overloaded, 503, None, Some("1")),
             (Reason::DeadlineExceeded, 504, None, None),
             (Reason::SessionNotFound, 404, None, None),
         ];

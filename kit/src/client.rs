@@ -167,9 +167,6 @@ impl Service<Request<Body>> for ServiceChannel {
             let (head, body) = request.into_parts();
             // A unary message is encoded already: this waits for nothing.
             let body = body.collect().await?.to_bytes();
-            // Its own size: the buffer that it was encoded in is much larger, and
-            // thousands of calls may wait for their answers.
-            let body = Bytes::copy_from_slice(&body);
             match tokio::time::timeout_at(deadline, shared.call(&head, &body, deadline)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(exceeded().into_status()),

@@ -15,7 +15,6 @@ mod journey;
 mod keys;
 mod logs;
 mod outage;
-mod overload;
 mod programs;
 mod races;
 mod sessions;

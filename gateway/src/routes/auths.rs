@@ -63,8 +63,6 @@ async fn request_code(
         client_address: Some(client_address(&services, &head)),
     };
     let mut auth = services.auth;
-    // Thousands may wait here, and with each the buffer that its head is in.
-    drop((head, body));
     let challenge = auth.request_code(message).await?.into_inner();
     code_sent(&challenge, services.over_tls)
         .map_err(|_| Problem::internal("a challenge's id does not fit into a header"))
