@@ -36,6 +36,7 @@ async function enter(suggested) {
     invite.show(profile, suggested);
     await Promise.all([followers.show(), devices.show()]);
     history.replaceState(null, "", "/");
+    notice("");
     the("area-view").hidden = false;
     the("area-title").focus();
   });

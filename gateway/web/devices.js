@@ -1,7 +1,7 @@
 // Where one is signed in, and ending that.
 
 import * as api from "./api.js";
-import { busy, element, notice, the, wordsOf } from "./dom.js";
+import { busy, element, notice, remark, the, wordsOf } from "./dom.js";
 import { label, say, showTime } from "./language.js";
 
 let onEnd;
@@ -51,7 +51,7 @@ function endButton(session, device) {
 async function end(id) {
   try {
     await api.endSession(id);
-    notice("ended");
+    remark("ended");
   } catch (refusal) {
     if (refusal.isSessionOver) {
       onEnd(refusal);

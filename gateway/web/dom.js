@@ -11,10 +11,19 @@ export function element(tag, className, ...children) {
   return made;
 }
 
+let fading;
+
 // Tells it to everybody, screen readers included, until something else is told.
 export function notice(key, given) {
+  clearTimeout(fading);
   the("notice").hidden = !key;
   say(the("notice"), key, given);
+}
+
+// The same, for a while: that something was done, which is seen anyway.
+export function remark(key) {
+  notice(key);
+  fading = setTimeout(() => notice(""), 10_000);
 }
 
 // What to say of a refusal, as arguments of `say`.

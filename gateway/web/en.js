@@ -9,6 +9,7 @@ export default {
   title: "Personal area",
   brand: "Personal area",
   language: "Language",
+  troubleTitle: "One moment",
   retry: "Try again",
 
   phoneTitle: "Sign in",
@@ -25,7 +26,7 @@ export default {
 
   codeTitle: "Enter the code",
   codeLead: ({ phone }) => `We have sent it to ${phone}.`,
-  simulated: ({ code }) => `This server really sends nothing. Your code is ${code}.`,
+  simulated: ({ code }) => `This is a trial server, which sends no messages. Your code is ${code}.`,
   fill: "Fill it in",
   codeLabel: "One-time code",
   codeHint: ({ length }) => `${length} digits. It is checked as soon as the last one is there.`,

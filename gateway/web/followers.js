@@ -2,7 +2,7 @@
 // again while somebody is looking.
 
 import * as api from "./api.js";
-import { busy, element, notice, the, wordsOf } from "./dom.js";
+import { busy, element, notice, remark, the, wordsOf } from "./dom.js";
 
 const PAGE = 20;
 const LARGEST_PAGE = 1000;
@@ -20,7 +20,7 @@ export function begin(ended) {
   the("refresh-followers").addEventListener("click", (event) =>
     busy(event.target, "", async () => {
       const before = shown.length;
-      if ((await attempt(load)) && shown.length <= before) notice("refreshed");
+      if ((await attempt(load)) && shown.length <= before) remark("refreshed");
     }),
   );
   the("more-followers").addEventListener("click", (event) =>
@@ -63,7 +63,7 @@ async function load({ quietly } = {}) {
   shown = found;
   next = token;
   draw();
-  if (grown && !quietly) notice("newFollowers");
+  if (grown && !quietly) remark("newFollowers");
 }
 
 async function more() {

@@ -1,7 +1,7 @@
 // One's own invite code, to be given away, and the one that one came by.
 
 import * as api from "./api.js";
-import { busy, fieldError, notice, the, wordsOf } from "./dom.js";
+import { busy, fieldError, notice, remark, the, wordsOf } from "./dom.js";
 import { say } from "./language.js";
 import { qr } from "./qr.js";
 
@@ -53,7 +53,7 @@ function showInviter(by) {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    notice("copied");
+    remark("copied");
   } catch {
     // Refused, or not there: it is there only over TLS and on this machine.
     notice("notCopied");
@@ -72,7 +72,7 @@ async function activate() {
     fieldError(field, the("inviter-error"), "inviteEmpty");
     return;
   }
-  await busy(the("inviter-form").querySelector(".main"), "", async () => {
+  await busy(the("activate"), "", async () => {
     try {
       await api.activate(entered);
     } catch (refusal) {
@@ -82,7 +82,7 @@ async function activate() {
     }
     fieldError(field, the("inviter-error"), "");
     showInviter(entered);
-    notice("inviterAdded");
+    remark("inviterAdded");
     the("inviter-title").focus();
   });
 }

@@ -15,6 +15,7 @@ export default {
   title: "Личный кабинет",
   brand: "Личный кабинет",
   language: "Язык",
+  troubleTitle: "Минутку",
   retry: "Повторить",
 
   phoneTitle: "Вход",
@@ -31,7 +32,7 @@ export default {
 
   codeTitle: "Введите код",
   codeLead: ({ phone }) => `Мы отправили его на номер ${phone}.`,
-  simulated: ({ code }) => `Этот сервер ничего не отправляет на самом деле. Ваш код: ${code}.`,
+  simulated: ({ code }) => `Это пробный сервер: сообщений он не отправляет. Ваш код: ${code}.`,
   fill: "Подставить",
   codeLabel: "Одноразовый код",
   codeHint: ({ length }) => `${digits(length)}. Код проверяется, как только введена последняя.`,

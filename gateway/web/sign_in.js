@@ -1,7 +1,7 @@
 // The two steps of a sign-in: the phone number, and the code.
 
 import * as api from "./api.js";
-import { busy, fieldError, notice, the, wordsOf } from "./dom.js";
+import { busy, fieldError, notice, remark, the, wordsOf } from "./dom.js";
 import { say } from "./language.js";
 
 // The challenge that the code answers: its id, the code's length, when it is
@@ -71,7 +71,7 @@ async function askForCode() {
   }
   fieldError(field, the("phone-error"), "");
   asked = { phone, invitedBy: invitation() };
-  await busy(the("phone-form").querySelector(".main"), "sending", async () => {
+  await busy(the("phone-send"), "sending", async () => {
     try {
       await start();
       notice("");
@@ -120,6 +120,9 @@ function tick() {
     say(the("resend"), wait > 0 ? "resendIn" : "resend", { seconds: wait });
   }
   const seconds = left(challenge.over);
+  // Late, there is one thing to do.
+  the("code-send").hidden = seconds === 0;
+  the("resend").classList.toggle("main", seconds === 0);
   if (seconds > 0) {
     say(the("countdown"), "countdown", { seconds });
   } else if (the("countdown").dataset.t !== "") {
@@ -149,7 +152,7 @@ async function enterCode() {
     fieldError(field, the("code-error"), "codeShort", { length });
     return;
   }
-  await busy(the("code-form").querySelector(".main"), "signingIn", async () => {
+  await busy(the("code-send"), "signingIn", async () => {
     try {
       await api.signIn(id, field.value);
     } catch (refusal) {
@@ -168,7 +171,7 @@ async function resend() {
   await busy(the("resend"), "sending", async () => {
     try {
       await start();
-      notice("resent");
+      remark("resent");
       the("code").focus();
     } catch (refusal) {
       say(the("code-error"), ...wordsOf(refusal));
