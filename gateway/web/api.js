@@ -2,6 +2,8 @@
 // is in a cookie that no script can read.
 
 let access = null;
+// Whose it is: their id.
+let person = null;
 // When to ask for the next access token, by the clock that nobody sets.
 let staleAt = 0;
 let refreshing = null;
@@ -63,6 +65,7 @@ export async function requestCode(phone, invitedBy) {
 
 export async function signIn(challengeId, code) {
   const body = { otp: code, challenge_id: challengeId };
+  person = null;
   take((await call("POST", "/web/session", { body, web: true })).json);
 }
 
@@ -144,7 +147,10 @@ function take(json) {
   access = json?.access_token ?? null;
   if (access === null) return;
   const [, payload] = access.split(".");
-  const { iat, exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+  const { sub, iat, exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+  // Somebody else has signed in, in another tab: this one begins anew.
+  if (person !== null && person !== sub) location.reload();
+  person = sub;
   const lifetime = (exp - iat) * 1000;
   staleAt = performance.now() + Math.max(lifetime - 15_000, lifetime / 2);
 }

@@ -15,31 +15,40 @@ invite.begin(ended);
 followers.begin(ended);
 devices.begin(ended);
 account.begin(leave);
-the("retry").addEventListener("click", () => retry());
+the("retry").addEventListener("click", async () => {
+  await retry();
+  // The button is gone; so would be the focus.
+  if (!the("area-view").hidden) the("area-title").focus();
+});
 
+// What the button does.
 let retry;
 await arrive();
 
 // A reload, or the first visit.
 async function arrive() {
   await attempt(arrive, async () => {
-    if (await api.resume()) await enter(signIn.invitation());
+    if (await api.resume()) await show(signIn.invitation());
     else signIn.showPhone();
   });
 }
 
-// Shows the personal area. `suggested` is an invite code to be entered.
+// Somebody has signed in. `suggested` is an invite code to be entered.
 async function enter(suggested) {
   await attempt(() => enter(suggested), async () => {
-    const profile = await api.profile();
-    the("area-title").textContent = profile.phone_number;
-    invite.show(profile, suggested);
-    await Promise.all([followers.show(), devices.show()]);
-    history.replaceState(null, "", "/");
-    notice("");
-    the("area-view").hidden = false;
+    await show(suggested);
     the("area-title").focus();
   });
+}
+
+async function show(suggested) {
+  const profile = await api.profile();
+  the("area-title").textContent = profile.phone_number;
+  invite.show(profile, suggested);
+  await Promise.all([followers.show(), devices.show()]);
+  history.replaceState(null, "", "/");
+  notice("");
+  the("area-view").hidden = false;
 }
 
 // What comes to nothing for a passing reason may be tried again by a button.

@@ -7,18 +7,25 @@ use crate::{
     browsers::Browsers,
     person::{ENTER, ESCAPE, Person, TAB},
     product::{ACCESS_TOKEN, Product},
-    steps::{code_shown, other_than},
+    steps::{bounded, code_shown, other_than},
 };
 
 const ANNA: &str = "+77777777766";
 const BORIS: &str = "+77777777767";
+const NEW_DOCUMENT: &str = "Page.addScriptToEvaluateOnNewDocument";
 const AREA: &str = "/api/v1/personal-area/";
 const SESSIONS: &str = "/api/v1/auths/sessions/";
+/// How many followers are shown at once.
+const PAGE: usize = 20;
 /// More presses of Tab than there is to step through.
 const MANY: usize = 20;
 
 #[tokio::test]
 async fn two_people_meet() {
+    bounded(meeting()).await;
+}
+
+async fn meeting() {
     let product = Product::start().await;
     let browsers = Browsers::start();
     let person = async |name, languages| Person {
@@ -31,6 +38,8 @@ async fn two_people_meet() {
     let boris = person("boris", "ru-RU,ru").await;
     follows_by_keyboard(&boris, &link).await;
     sees_the_follower(&anna).await;
+    sees_many_followers(&anna, &product).await;
+    shares(&boris).await;
     enters_codes(&anna, &boris, &product).await;
     stays_signed_in(&anna).await;
     speaks_both(&boris).await;
@@ -136,9 +145,38 @@ async fn sees_the_follower(anna: &Person) {
     anna.sees("no-followers", "Nobody yet").await;
     anna.click("refresh-followers").await;
     anna.sees("followers", BORIS).await;
-    anna.sees("notice", "The list has grown").await;
     anna.sees_no("no-followers").await;
     anna.looks_well("area").await;
+    anna.nothing_odd(&[]).await;
+}
+
+/// More than are shown at once.
+async fn sees_many_followers(anna: &Person, product: &Product) {
+    let code = anna.sees("invite-code", "").await;
+    let body = format!(r#"{{"invited_by":"{code}"}}"#);
+    let mut others = Vec::new();
+    for number in 0..=PAGE {
+        let phone = format!("+777755500{number:02}");
+        let app = product.signs_in_elsewhere(&phone).await;
+        let answer = product.call("PATCH", AREA, Some(&app), &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        others.push(phone);
+    }
+    let shown = "return document.querySelectorAll('#followers li').length === arguments[0]";
+    anna.click("refresh-followers").await;
+    anna.until(shown, &[json!(PAGE)]).await;
+    // Boris was the first.
+    anna.sees("followers", &others[PAGE - 2]).await;
+    anna.click("more-followers").await;
+    anna.until(shown, &[json!(PAGE + 2)]).await;
+    anna.sees("followers", &others[PAGE]).await;
+    anna.sees_no("more-followers").await;
+    let first_of_them = "return document.activeElement.textContent";
+    assert_eq!(anna.script(first_of_them, &[]).await, others[PAGE - 1]);
+    // All of them stay.
+    anna.click("refresh-followers").await;
+    anna.sees("notice", "up to date").await;
+    anna.until(shown, &[json!(PAGE + 2)]).await;
     anna.nothing_odd(&[]).await;
 }
 
@@ -200,6 +238,22 @@ async fn stays_signed_in(anna: &Person) {
     anna.nothing_odd(&["status of 401"]).await;
 }
 
+/// Where the browser can, which Chromium on Linux cannot.
+async fn shares(boris: &Person) {
+    boris.sees_no("share").await;
+    let able = "navigator.share = async (what) => { window.shared = what; };";
+    let able = boris.cdp(NEW_DOCUMENT, json!({ "source": able })).await;
+    boris.reload().await;
+    boris.click("share").await;
+    let link = boris.sees("invite-link", "").await;
+    let shared = boris.until("return window.shared", &[]).await;
+    assert_eq!(shared, json!({ "url": link }));
+    boris
+        .cdp("Page.removeScriptToEvaluateOnNewDocument", able)
+        .await;
+    boris.nothing_odd(&[]).await;
+}
+
 async fn speaks_both(boris: &Person) {
     boris.sees("followers-title", "Кто пришёл").await;
     boris.looks_well("area-ru").await;
@@ -229,6 +283,7 @@ async fn ends_a_device(anna: &Person, product: &Product) {
     anna.reload().await;
     let two = "return document.querySelectorAll('#devices button').length === 2";
     anna.until(two, &[]).await;
+    anna.looks_well("devices").await;
     for left in [1, 0] {
         anna.driver
             .find(By::Css("#devices button"))
@@ -266,7 +321,9 @@ async fn leaves(anna: &Person, product: &Product) {
         204
     );
     anna.passes(ACCESS_TOKEN).await;
-    anna.click("refresh-followers").await;
+    // It may have been noticed already, by itself.
+    let refresh = "document.getElementById('refresh-followers').click()";
+    anna.script(refresh, &[]).await;
     anna.sees("notice", "Your session has ended").await;
     anna.looks_well("ended").await;
     anna.sees_no("area-view").await;
@@ -290,5 +347,7 @@ async fn is_erased(boris: &Person, product: &Product) {
     boris.nothing_odd(&[]).await;
     let app = product.signs_in_elsewhere(ANNA).await;
     let area = product.call("GET", AREA, Some(&app), "").await;
-    assert_eq!(area.json()["followers"], json!([]));
+    let followers = area.json()["followers"].clone();
+    assert_eq!(followers.as_array().unwrap().len(), PAGE + 1);
+    assert!(!followers.to_string().contains(BORIS), "{followers}");
 }

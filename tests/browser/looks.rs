@@ -35,8 +35,11 @@ impl Person {
                     return scrollWidth - clientWidth;";
                 let beyond = self.script(beyond, &[]).await;
                 assert_eq!(beyond, 0, "{view} scrolls sideways at {width} px");
-                let violations = self.async_script(AXE, &[]).await;
-                assert_eq!(violations, json!([]), "{view}, {scheme}, {width} px");
+                // Each scheme and each screen once: it takes its time.
+                if (scheme == "light") == (width == SCREENS[0].0) {
+                    let violations = self.async_script(AXE, &[]).await;
+                    assert_eq!(violations, json!([]), "{view}, {scheme}, {width} px");
+                }
                 self.picture(&format!("{view}-{scheme}-{width}")).await;
             }
         }

@@ -20,5 +20,6 @@ mod processes;
 mod product;
 mod qr;
 mod steps;
+mod stranger;
 mod trouble;
 mod watch;

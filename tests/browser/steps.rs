@@ -35,6 +35,13 @@ impl Person {
     }
 }
 
+/// Plays a story, which a browser that hangs does not hold up for ever.
+pub(crate) async fn bounded(story: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_mins(3), story)
+        .await
+        .expect("the story ends");
+}
+
 /// The code that the page shows, since none is really sent.
 pub(crate) async fn code_shown(person: &Person) -> String {
     let said = person.sees("simulated-text", "").await;

@@ -2,12 +2,21 @@
 
 use serde_json::json;
 
-use crate::{browsers::Browsers, person::Person, product::Product, steps::code_shown};
+use crate::{
+    browsers::Browsers,
+    person::Person,
+    product::{ACCESS_TOKEN, Product},
+    steps::{bounded, code_shown},
+};
 
 const VERA: &str = "+77777777768";
 
 #[tokio::test]
 async fn trouble_is_told_calmly_and_passes() {
+    bounded(trouble()).await;
+}
+
+async fn trouble() {
     let mut product = Product::start().await;
     let browsers = Browsers::start();
     let vera = Person {
@@ -18,6 +27,8 @@ async fn trouble_is_told_calmly_and_passes() {
     codes_run_out(&vera).await;
     arrival_fails_at_first(&vera).await;
     the_product_is_away(&vera, &mut product).await;
+    a_session_is_over(&vera).await;
+    another_person_takes_over(&vera).await;
     codes_of_every_length_are_read(&vera).await;
     vera.driver.quit().await.unwrap();
 }
@@ -82,6 +93,7 @@ async fn arrival_fails_at_first(vera: &Person) {
     vera.cdp("Network.setBlockedURLs", block(vec![])).await;
     vera.click("retry").await;
     vera.sees("area-title", other).await;
+    vera.is_at("area-title").await;
     vera.sees_no("trouble").await;
     vera.nothing_odd(&[]).await;
 }
@@ -103,6 +115,50 @@ async fn the_product_is_away(vera: &Person, product: &mut Product) {
     vera.nothing_odd(&["net::ERR_CONNECTION_REFUSED"]).await;
     vera.click("sign-out-all").await;
     vera.sees("notice", "You are signed out").await;
+    vera.nothing_odd(&[]).await;
+}
+
+/// Already when the page is opened.
+async fn a_session_is_over(vera: &Person) {
+    let path = format!("{}/web/session", vera.base);
+    let cookie =
+        json!({ "name": "refresh", "value": "no-such", "url": path, "path": "/web/session" });
+    vera.cdp("Network.setCookie", cookie).await;
+    vera.reload().await;
+    vera.sees("notice", "Your session has ended").await;
+    vera.is_at("phone-title").await;
+    assert!(vera.cookie("refresh").await.is_none());
+    vera.nothing_odd(&["status of 401"]).await;
+    vera.reload().await;
+    vera.sees("phone-title", "").await;
+    vera.nothing_odd(&[]).await;
+}
+
+/// Somebody else signs in, in another tab: no page shows the one's data and
+/// acts for the other.
+async fn another_person_takes_over(vera: &Person) {
+    let (one, other) = ("+77777777771", "+77777777772");
+    vera.signs_in(one).await;
+    let first = vera.driver.window().await.unwrap();
+    let second = vera.driver.new_tab().await.unwrap();
+    vera.driver.switch_to_window(second).await.unwrap();
+    vera.open("/").await;
+    vera.sees("area-title", one).await;
+    let sign_in = "const json = { 'Content-Type': 'application/json' };
+        const asked = await fetch('/api/v1/auths/', { method: 'POST', headers: json,
+            body: JSON.stringify({ phone_number: given[0] }) });
+        const otp = /use ([0-9]+)/.exec((await asked.json()).response)[1];
+        const answer = await fetch('/web/session', { method: 'POST',
+            headers: { ...json, 'Web-Session': '1' },
+            body: JSON.stringify({ otp, challenge_id: asked.headers.get('Challenge-Id') }) });
+        return answer.status;";
+    assert_eq!(vera.async_script(sign_in, &[json!(other)]).await, 200);
+    vera.driver.close_window().await.unwrap();
+    vera.driver.switch_to_window(first).await.unwrap();
+    vera.passes(ACCESS_TOKEN).await;
+    let refresh = "document.getElementById('refresh-followers').click()";
+    vera.script(refresh, &[]).await;
+    vera.sees("area-title", other).await;
     vera.nothing_odd(&[]).await;
 }
 
