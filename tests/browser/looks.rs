@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::person::Person;
 
 /// Width and height of a phone and of a desk, in CSS pixels.
-const SCREENS: [(u32, u32); 2] = [(360, 780), (1280, 900)];
+const SCREENS: [(u32, u32); 2] = [(360, 880), (1280, 900)];
 const AXE: &str = "const { violations } = await axe.run(document, { resultTypes: ['violations'] });
     return violations.map(({ id, help, nodes }) =>
         [id, help, ...nodes.map((node) => node.html + ': ' + node.failureSummary)].join('\\n'));";
