@@ -14,7 +14,7 @@ const ANNA: &str = "+77777777766";
 const BORIS: &str = "+77777777767";
 const NEW_DOCUMENT: &str = "Page.addScriptToEvaluateOnNewDocument";
 const AREA: &str = "/api/v1/personal-area/";
-const SESSIONS: &str = "/api/v1/auths/sessions/";
+const REFRESH: &str = "/api/v1/auths/refresh/";
 /// How many followers are shown at once.
 const PAGE: usize = 20;
 /// More presses of Tab than there is to step through.
@@ -183,7 +183,6 @@ async fn sees_many_followers(anna: &Person, product: &Product) {
 async fn enters_codes(anna: &Person, boris: &Person, product: &Product) {
     let own = anna.sees("invite-code", "").await;
     let code = boris.sees("invite-code", "").await;
-    let app = product.signs_in_elsewhere(ANNA).await;
     for (entered, told) in [
         ("", "Please enter an invite code"),
         ("2461", "Nobody has this invite code"),
@@ -196,6 +195,7 @@ async fn enters_codes(anna: &Person, boris: &Person, product: &Product) {
     }
     anna.looks_well("area-error").await;
     // On another device at the same time.
+    let app = product.signs_in_elsewhere(ANNA).await;
     let body = format!(r#"{{"invited_by":"{code}"}}"#);
     let answer = product.call("PATCH", AREA, Some(&app), &body).await;
     assert_eq!(answer.sentence(), "Inviter added!");
@@ -297,7 +297,8 @@ async fn ends_a_device(anna: &Person, product: &Product) {
         anna.sees("notice", "The session is ended").await;
         anna.is_at("devices-title").await;
     }
-    let answer = product.call("GET", SESSIONS, Some(&app), "").await;
+    let body = format!(r#"{{"refresh_token":"{}"}}"#, app.refresh);
+    let answer = product.call("POST", REFRESH, None, &body).await;
     assert_eq!(answer.header("error-code"), "SESSION_ENDED");
     anna.nothing_odd(&[]).await;
 }

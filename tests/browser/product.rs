@@ -19,6 +19,12 @@ pub(crate) struct Product {
     process: Option<Process>,
 }
 
+/// An app that somebody is signed in by. Its access token does not last.
+pub(crate) struct App {
+    access: String,
+    pub(crate) refresh: String,
+}
+
 impl Product {
     /// `customauth` as it comes, but for a quick delivery and short-lived
     /// access tokens, so that they are renewed under way.
@@ -58,16 +64,20 @@ impl Product {
         assert_eq!(status, Some(0), "{log}");
     }
 
-    /// Signs somebody in as an app does; the access token.
-    pub(crate) async fn signs_in_elsewhere(&self, phone: &str) -> String {
+    /// Signs somebody in as an app does.
+    pub(crate) async fn signs_in_elsewhere(&self, phone: &str) -> App {
         let body = format!(r#"{{"phone_number":"{phone}"}}"#);
         let asked = self.call("POST", "/api/v1/auths/", None, &body).await;
         let id = asked.header("challenge-id").to_owned();
         let body = format!(r#"{{"otp":"{}","challenge_id":"{id}"}}"#, asked.code());
         let tokens = self.call("PATCH", "/api/v1/auths/", None, &body).await;
-        match &tokens.json()["access_token"] {
+        let token = |name: &str| match &tokens.json()[name] {
             Value::String(token) => token.clone(),
             _ => panic!("{tokens:?}"),
+        };
+        App {
+            access: token("access_token"),
+            refresh: token("refresh_token"),
         }
     }
 
@@ -75,13 +85,13 @@ impl Product {
         &self,
         method: &str,
         path: &str,
-        token: Option<&str>,
+        app: Option<&App>,
         body: &str,
     ) -> Answer {
-        let bearer = format!("Bearer {}", token.unwrap_or_default());
+        let bearer = app.map(|app| format!("Bearer {}", app.access));
         let mut headers = vec![("User-Agent", "PhoneApp/2.1")];
-        if token.is_some() {
-            headers.push(("Authorization", &bearer));
+        if let Some(bearer) = &bearer {
+            headers.push(("Authorization", bearer));
         }
         if !body.is_empty() {
             headers.push(("Content-Type", "application/json"));
