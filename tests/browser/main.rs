@@ -12,6 +12,7 @@ mod browsers;
 #[path = "../common/http.rs"]
 mod http;
 mod journey;
+mod leaving;
 mod looks;
 mod person;
 #[expect(dead_code, reason = "it has more than this test needs")]
