@@ -56,6 +56,7 @@ fn greet(scheme: &str, addresses: Addresses) {
     println!(
         r#"customauth is ready.
   HTTP/JSON        {scheme}://{gateway}
+  personal area    {scheme}://{gateway}/ (a web page)
   auth-service     {auth} (gRPC)
   profile-service  {profile} (gRPC)
 

@@ -5,6 +5,7 @@ pub(crate) mod meta;
 pub(crate) mod personal_area;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+mod web;
 
 use axum::{Router, extract::Request, routing::MethodRouter};
 use proto::Reason;
@@ -31,6 +32,7 @@ pub(crate) fn router(services: Services) -> Router {
     paths
         .into_iter()
         .fold(Router::new(), with_and_without_slash)
+        .merge(web::router())
         .fallback(path_not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(services)

@@ -152,7 +152,7 @@ impl Challenge {
 }
 
 /// A code that is none gets the same answer as a wrong one.
-fn refused(status: Status) -> Problem {
+pub(crate) fn refused(status: Status) -> Problem {
     let lifetime = lifetime(&status).unwrap_or(DEFAULT_LIFETIME);
     let problem = Problem::from(status);
     match problem.reason() {
@@ -168,7 +168,8 @@ fn lifetime(status: &Status) -> Option<u32> {
     info.metadata.get(CODE_LIFETIME_SECONDS)?.parse().ok()
 }
 
-fn client_address(services: &Services, head: &Parts) -> String {
+/// The address of the client, which the limits of auth-service count by.
+pub(crate) fn client_address(services: &Services, head: &Parts) -> String {
     services
         .trusted_proxies
         .client_address(PeerAddress::of(&head.extensions), &head.headers)

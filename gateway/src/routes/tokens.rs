@@ -40,18 +40,22 @@ async fn refresh(State(services): State<Services>, request: Request) -> Result<R
     let (head, body) = request.into_parts();
     let body = Object::read(&head.headers, body).await?;
     let refresh_token = body.text("refresh_token")?.to_owned();
+    Ok(renewed(&services, refresh_token).await?.into_answer())
+}
+
+/// The pair that a refresh token buys.
+pub(crate) async fn renewed(services: &Services, refresh_token: String) -> Result<Pair, Problem> {
     if refresh_token.len() > REFRESH_TOKEN_LIMIT {
         return Err(Problem::new(
             Reason::TokenInvalid,
             "the refresh token is not valid",
         ));
     }
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     let message = RefreshTokensRequest { refresh_token };
     let refreshed = auth.refresh_tokens(message).await?.into_inner();
-    let pair = Pair {
+    Ok(Pair {
         access_token: refreshed.access_token,
         refresh_token: refreshed.refresh_token,
-    };
-    Ok(pair.into_answer())
+    })
 }

@@ -32,6 +32,9 @@ async fn every_path_answers_with_and_without_its_last_slash() {
         ("GET /.well-known/jwks.json", 503),
         ("GET /livez", 200),
         ("GET /readyz", 200),
+        // It asks for a header.
+        ("PUT /web/session", 400),
+        ("GET /web/style.css", 200),
     ] {
         for slash in ["", "/"] {
             let line = format!("{start}{slash}?x=y");
@@ -45,7 +48,11 @@ async fn every_path_answers_with_and_without_its_last_slash() {
 async fn other_paths_are_not_found() {
     let world = World::start().await;
     for path in [
-        "/",
+        "//",
+        "/web",
+        "/web/",
+        "/web/index.html",
+        "/web/../style.css",
         "/api/v1",
         "/api/v1/auths//",
         "/api/v1/Auths/",
@@ -74,6 +81,9 @@ async fn other_methods_are_told_which_there_are() {
         ("PATCH /api/v1/personal-area/followers/", "GET,HEAD"),
         ("DELETE /livez", "GET,HEAD"),
         ("NEW /readyz", "GET,HEAD"),
+        ("POST /", "GET,HEAD"),
+        ("PUT /web/app.js", "GET,HEAD"),
+        ("GET /web/session", "DELETE,POST,PUT"),
     ];
     for (line, expected) in rows {
         let answer = world.send(line, &[]).await;

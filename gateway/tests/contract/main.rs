@@ -14,4 +14,6 @@ mod meta;
 mod personal_area;
 mod sessions;
 mod tokens;
+mod web;
+mod web_session;
 mod world;
