@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::{
     body::{Body, Bytes},
-    extract::State,
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
@@ -40,11 +39,6 @@ impl File {
             policy: Some(HeaderValue::from_static(policy)),
             ..self
         }
-    }
-
-    /// The file as a handler of its own.
-    pub(crate) async fn answer(State(file): State<Self>, headers: HeaderMap) -> Response {
-        file.unless_known(&headers)
     }
 
     /// The file, or 304 to whoever has it already.

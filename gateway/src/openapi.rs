@@ -105,7 +105,7 @@ fn identify(operation: &mut Operation) {
             if let RefOr::T(header) = header
                 && !OPTIONAL.contains(&name.as_str())
             {
-                header.extensions = always();
+                header.extensions = Some(always());
             }
         }
         let id = Ref::new(format!("#/components/headers/{REQUEST_ID}"));
@@ -115,8 +115,8 @@ fn identify(operation: &mut Operation) {
 }
 
 /// `required`, which utoipa's type of a header has no field for.
-fn always() -> Option<Extensions> {
-    Some(Extensions::from_iter([("required", true)]))
+fn always() -> Extensions {
+    Extensions::from_iter([("required", true)])
 }
 
 fn request_id() -> Parameter {
@@ -135,7 +135,7 @@ fn request_id() -> Parameter {
 fn answered_id() -> Header {
     let mut header = Header::new(Object::with_type(Type::String));
     header.description = Some("The id of the request: its own, or one made for it.".to_owned());
-    header.extensions = always();
+    header.extensions = Some(always());
     header
 }
 

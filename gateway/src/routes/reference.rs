@@ -24,8 +24,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// The paths of the document, of the page, and of the page's parts.
 pub(crate) fn paths() -> [(&'static str, MethodRouter<Services>); 5] {
-    let part =
-        |media_type, text: &'static str| get(File::answer).with_state(File::new(media_type, text));
+    let file = |media_type, text: &'static str| get(part).with_state(File::new(media_type, text));
     [
         ("/openapi.json", get(document).with_state(description())),
         (
@@ -40,23 +39,27 @@ pub(crate) fn paths() -> [(&'static str, MethodRouter<Services>); 5] {
         ),
         (
             "/docs/reference.css",
-            part(
+            file(
                 "text/css; charset=utf-8",
                 include_str!("reference/reference.css"),
             ),
         ),
         (
             "/docs/reference.js",
-            part(
+            file(
                 "text/javascript; charset=utf-8",
                 include_str!("reference/reference.js"),
             ),
         ),
         (
             "/docs/icon.svg",
-            part("image/svg+xml", include_str!("reference/icon.svg")),
+            file("image/svg+xml", include_str!("reference/icon.svg")),
         ),
     ]
+}
+
+async fn part(State(file): State<File>, headers: HeaderMap) -> Response {
+    file.unless_known(&headers)
 }
 
 /// Plain structs of texts always can be written as JSON.
