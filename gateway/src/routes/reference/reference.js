@@ -81,6 +81,12 @@ function examples(content) {
   return content?.example === undefined ? named : [["example", content.example], ...named];
 }
 
+function shownExamples(content) {
+  const shown = examples(content);
+  return shown.flatMap(([name, value]) =>
+    [shown.length > 1 ? element("p", { class: "soft" }, name) : undefined, code(pretty(value))]);
+}
+
 const pretty = (value) => JSON.stringify(value, null, 2);
 const code = (text) => element("pre", {}, element("code", {}, text));
 
@@ -92,14 +98,13 @@ function answer(status, response) {
   response = resolve(response);
   const headers = Object.entries(response.headers ?? {}).map(([name, header]) => [name, resolve(header)]);
   const [mediaType, content] = Object.entries(response.content ?? {})[0] ?? [];
-  const shown = examples(content);
   return element("details", {},
     element("summary", {}, element("strong", { class: status < 400 ? "good" : "bad" }, status), " ",
       element("span", { class: "soft" }, summaryOf(response))),
-    prose(response.description),
+    prose(response.description).filter((part) => part.textContent !== summaryOf(response)),
     content && element("p", { class: "soft" }, mediaType),
     content && fields(content.schema),
-    shown.map(([name, value]) => [shown.length > 1 ? element("p", { class: "soft" }, name) : undefined, code(pretty(value))]).flat(),
+    shownExamples(content),
     element("h4", {}, "Headers"),
     element("dl", {}, headers.flatMap(([name, header]) =>
       described(name, kind(header.schema), header.required, header.description))));
@@ -123,7 +128,7 @@ function tryIt(method, path, operation, token) {
   const body = content && element("textarea", { id: `${operation.operationId}-body`, spellcheck: "false" });
   if (body) body.value = pretty(choices[0][1]);
   const choice = choices.length > 1 &&
-    element("select", { "aria-label": "Example" }, choices.map(([name], index) => element("option", { value: index }, name)));
+    element("select", { id: `${operation.operationId}-example`, "aria-label": "Example" }, choices.map(([name], index) => element("option", { value: index }, name)));
   if (choice) choice.addEventListener("change", () => { body.value = pretty(choices[choice.value][1]); });
   const send = element("button", {}, "Send");
   const outcome = element("div", { role: "status" });
@@ -203,6 +208,7 @@ function section(method, path, operation, token) {
     element("dl", {}, parameters.flatMap(({ name, in: place, required, schema, description }) =>
       described(name, `${place}, ${kind(schema)}`, required, description))),
     content && element("h4", {}, "Body"), content && fields(content.schema),
+    shownExamples(content),
     element("h4", {}, "Answers"),
     Object.entries(operation.responses).map(([status, response]) => answer(status, response)),
     tryIt(method, path, operation, token));
