@@ -122,6 +122,7 @@ refused!(
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
+    operation_id = "get_jwks",
     tag = "For machines",
     responses((status = 200, description = "A JWK Set.", body = KeySet), JwksRefused),
 )]

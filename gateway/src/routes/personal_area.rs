@@ -72,6 +72,7 @@ refused!(
 #[utoipa::path(
     get,
     path = "/api/v1/personal-area/",
+    operation_id = "get_profile",
     tag = "Personal area",
     security(("bearer" = [])),
     responses(
@@ -195,6 +196,7 @@ refused!(
 #[utoipa::path(
     delete,
     path = "/api/v1/personal-area/",
+    operation_id = "delete_user",
     tag = "Personal area",
     security(("bearer" = [])),
     responses((status = 204, description = "Nothing personal is left."), EraseRefused),
@@ -233,6 +235,7 @@ refused!(
 #[utoipa::path(
     get,
     path = "/api/v1/personal-area/followers/",
+    operation_id = "list_followers",
     tag = "Personal area",
     security(("bearer" = [])),
     params(

@@ -79,6 +79,7 @@ refused!(
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "get_openapi",
     tag = "For machines",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that is known.")),
     responses(
@@ -99,6 +100,7 @@ pub(crate) async fn document(State(file): State<File>, headers: HeaderMap) -> Re
 #[utoipa::path(
     get,
     path = "/docs",
+    operation_id = "docs",
     tag = "For machines",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that is known.")),
     responses(

@@ -75,6 +75,7 @@ refused!(
 #[utoipa::path(
     get,
     path = "/api/v1/auths/sessions/",
+    operation_id = "list_sessions",
     tag = "Sessions",
     security(("bearer" = [])),
     responses((status = 200, description = "The sessions.", body = List), ListRefused),
@@ -111,6 +112,7 @@ refused!(
 #[utoipa::path(
     delete,
     path = "/api/v1/auths/sessions/{id}/",
+    operation_id = "revoke_session",
     tag = "Sessions",
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The session's `id`, from the list.")),

@@ -68,6 +68,7 @@ refused!(
 #[utoipa::path(
     post,
     path = "/api/v1/auths/refresh/",
+    operation_id = "refresh_tokens",
     tag = "Sign-in",
     request_body = Refresh,
     responses(

@@ -20,7 +20,7 @@ PROFILE = os.environ["GATEWAY"] + "/api/v1/personal-area/"
 
 PHONES = (f"+7999{number:07}" for number in itertools.count(1))
 # They end a session, or can be done once.
-FOR_A_NEW_USER = {"sign_out", "revoke", "erase", "activate_invite"}
+FOR_A_NEW_USER = {"sign_out", "revoke_session", "delete_user", "activate_invite"}
 # A body that is described as it has to be is never called this.
 MALFORMED = {"BODY_MALFORMED", "FIELD_INVALID", "CONTENT_TYPE_UNSUPPORTED"}
 
@@ -85,11 +85,11 @@ def before_call(context, case, kwargs):
     if name == "verify_code":
         case.headers["Challenge-Id"], code = challenge()
         case.body = {"otp": code}
-    elif name == "refresh":
+    elif name == "refresh_tokens":
         case.body = {"refresh_token": User().refresh_token}
     elif name == "activate_invite":
         case.body = {"invited_by": INVITE_CODE}
-    elif name == "revoke" and "Authorization" in case.headers:
+    elif name == "revoke_session" and "Authorization" in case.headers:
         sessions = see(f"{AUTHS}sessions/", case.headers["Authorization"])["sessions"]
         case.path_parameters["id"] = sessions[0]["id"]
 

@@ -166,12 +166,15 @@ async function outcomeOf([target, request], token) {
   try {
     const response = await fetch(target, request);
     const text = await response.text();
+    const value = parsed(text);
+    // A sign-in counts from then on.
+    if (typeof value?.access_token === "string") token.value = value.access_token;
     const took = Math.round(performance.now() - began);
     const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
     const status = element("strong", { class: response.ok ? "good" : "bad" }, `${response.status} ${response.statusText}`);
     return [
       element("p", {}, status, ` in ${took} ms`),
-      text && code(readable(text, token)),
+      text && code(value === undefined ? text : pretty(value)),
       element("details", {}, element("summary", {}, "Headers of the answer"), code(headers)),
     ].filter(Boolean);
   } catch (error) {
@@ -179,14 +182,12 @@ async function outcomeOf([target, request], token) {
   }
 }
 
-/** An answer's text, in lines if it is JSON. A new access token is used from then on. */
-function readable(text, token) {
+/** What a text is as JSON, if it is. */
+function parsed(text) {
   try {
-    const value = JSON.parse(text);
-    if (typeof value?.access_token === "string") token.value = value.access_token;
-    return pretty(value);
+    return JSON.parse(text);
   } catch {
-    return text;
+    return undefined;
   }
 }
 
