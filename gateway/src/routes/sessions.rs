@@ -44,10 +44,10 @@ struct Entry {
     /// Names it, to end it.
     id: String,
     /// When the user signed in.
-    #[schema(required, format = DateTime, example = "2026-11-22T20:24:35Z")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T20:24:35Z")]
     created_at: Option<String>,
-    /// When its tokens were last refreshed.
-    #[schema(required, format = DateTime, example = "2026-11-22T20:24:35Z")]
+    /// When its tokens were last refreshed, or it began.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T20:24:35Z")]
     last_used_at: Option<String>,
     /// The `User-Agent` of the sign-in, shortened; empty when there was none.
     user_agent: String,
