@@ -61,13 +61,16 @@ const BEARER: &str = "bearer";
 /// The headers that are not in all answers of their kind.
 const OPTIONAL: &[&str] = &["Link"];
 
+/// The parameters of queries of which an empty one is as absent.
+const MAY_BE_EMPTY: &[&str] = &["page_size", "page_token"];
+
 /// Adds what no handler has to say.
 struct WhatAllShare;
 
 impl Modify for WhatAllShare {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            operations(item).for_each(identify);
+            operations(item).for_each(complete);
         }
         let components = document.components.get_or_insert_default();
         components
@@ -92,10 +95,18 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, post, patch, delete].into_iter().flatten()
 }
 
-/// The id of the request, and of its answers the headers that are always there.
-fn identify(operation: &mut Operation) {
+/// The id of the request, what may be empty in it, and of its answers the headers
+/// that are always there.
+fn complete(operation: &mut Operation) {
     let id = Ref::new(format!("#/components/parameters/{REQUEST_ID}"));
     let parameters = operation.parameters.get_or_insert_default();
+    for parameter in &mut *parameters {
+        if let RefOr::T(parameter) = parameter
+            && MAY_BE_EMPTY.contains(&parameter.name.as_str())
+        {
+            parameter.extensions = Some(flag("allowEmptyValue"));
+        }
+    }
     parameters.push(RefOr::Ref(id));
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else {
@@ -105,7 +116,7 @@ fn identify(operation: &mut Operation) {
             if let RefOr::T(header) = header
                 && !OPTIONAL.contains(&name.as_str())
             {
-                header.extensions = Some(always());
+                header.extensions = Some(flag("required"));
             }
         }
         let id = Ref::new(format!("#/components/headers/{REQUEST_ID}"));
@@ -114,9 +125,9 @@ fn identify(operation: &mut Operation) {
     }
 }
 
-/// `required`, which utoipa's type of a header has no field for.
-fn always() -> Extensions {
-    Extensions::from_iter([("required", true)])
+/// What utoipa's types have no field for.
+fn flag(name: &str) -> Extensions {
+    Extensions::from_iter([(name, true)])
 }
 
 fn request_id() -> Parameter {
@@ -135,7 +146,7 @@ fn request_id() -> Parameter {
 fn answered_id() -> Header {
     let mut header = Header::new(Object::with_type(Type::String));
     header.description = Some("The id of the request: its own, or one made for it.".to_owned());
-    header.extensions = Some(always());
+    header.extensions = Some(flag("required"));
     header
 }
 

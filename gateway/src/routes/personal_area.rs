@@ -240,7 +240,7 @@ refused!(
     security(("bearer" = [])),
     params(
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000,
-            description = "How many followers are on a page: 100 where it is not said."),
+            description = "How many followers are on a page: 100 where it is not said. An empty one is as absent."),
         ("page_token" = Option<String>, Query,
             description = "The `next_page_token` of the page before, or the token of the profile's `Link`. An empty one is as absent."),
     ),

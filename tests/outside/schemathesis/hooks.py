@@ -53,6 +53,8 @@ def see(url, authorization):
     return send("GET", url, headers={"Authorization": authorization}).json()
 
 
+# By their Authorization.
+users = {}
 FRIEND = User()
 INVITE_CODE = see(PROFILE, FRIEND.authorization)["invite_code"]
 
@@ -68,6 +70,7 @@ class SignedIn:
 
     def set(self, case, user, context):
         case.headers["Authorization"] = user.authorization
+        users[user.authorization] = user
 
 
 turns = collections.Counter()
@@ -89,8 +92,8 @@ def before_call(context, case, kwargs):
         case.body = {"refresh_token": User().refresh_token}
     elif name == "activate_invite":
         case.body = {"invited_by": INVITE_CODE}
-    elif name == "revoke_session" and "Authorization" in case.headers:
-        sessions = see(f"{AUTHS}sessions/", case.headers["Authorization"])["sessions"]
+    elif name == "revoke_session" and (user := users.get(case.headers.get("Authorization"))):
+        sessions = see(f"{AUTHS}sessions/", user.authorization)["sessions"]
         case.path_parameters["id"] = sessions[0]["id"]
 
 
