@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An answer with a JSON body: compact, its keys in the order of the fields.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
@@ -25,12 +26,14 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     response
 }
 
+/// What was done, in a sentence.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Said<'a> {
+    response: &'a str,
+}
+
 /// The answer `{"response":"<text>"}`.
 pub(crate) fn said(status: StatusCode, text: &str) -> Response {
-    #[derive(Serialize)]
-    struct Said<'a> {
-        response: &'a str,
-    }
     json(status, &Said { response: text })
 }
 

@@ -141,7 +141,7 @@ fn plain(reason: Reason) -> &'static str {
 }
 
 /// The HTTP status of every reason.
-fn status(reason: Reason) -> StatusCode {
+pub(crate) fn status(reason: Reason) -> StatusCode {
     match reason {
         Reason::PhoneNumberInvalid
         | Reason::CodeMalformed

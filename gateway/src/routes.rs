@@ -3,6 +3,7 @@
 pub(crate) mod auths;
 pub(crate) mod meta;
 pub(crate) mod personal_area;
+pub(crate) mod reference;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 mod web;
@@ -18,7 +19,18 @@ const INVITE_CODE_LIMIT: usize = 64;
 
 /// Every path, with and without its last slash.
 pub(crate) fn router(services: Services) -> Router {
-    let paths = [
+    paths()
+        .into_iter()
+        .fold(Router::new(), with_and_without_slash)
+        .merge(web::router())
+        .fallback(path_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(services)
+}
+
+/// Every path of the API without its last slash, and what it does.
+pub(crate) fn paths() -> Vec<(&'static str, MethodRouter<Services>)> {
+    let mut paths = vec![
         ("/api/v1/auths", auths::methods()),
         (tokens::REFRESH, tokens::refresh_methods()),
         (sessions::SESSIONS, sessions::methods()),
@@ -29,13 +41,8 @@ pub(crate) fn router(services: Services) -> Router {
         ("/livez", meta::livez_methods()),
         ("/readyz", meta::readyz_methods()),
     ];
+    paths.extend(reference::paths());
     paths
-        .into_iter()
-        .fold(Router::new(), with_and_without_slash)
-        .merge(web::router())
-        .fallback(path_not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(services)
 }
 
 fn with_and_without_slash(

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// A crate's name in code, and where alone it may stand.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("sqlx::", &["database/src/"]),
     (
         "::redis::",
@@ -14,6 +14,7 @@ const HOMES: [(&str, &[&str]); 5] = [
         ],
     ),
     ("axum::", &["gateway/src/"]),
+    ("utoipa::", &["gateway/src/"]),
     ("rlibphonenumber::", &["auth-service/src/phone.rs"]),
     (
         "clap::",

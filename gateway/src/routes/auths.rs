@@ -18,11 +18,13 @@ use proto::{
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
+use utoipa::ToSchema;
 
 use crate::{
-    answer,
+    answer::{self, Said},
     body::Object,
     client,
+    openapi::refusals::{ANY, BODY, SERVICE, refused},
     problem::Problem,
     routes::{invite_code, sessions, tokens::Pair},
     services::Services,
@@ -47,11 +49,90 @@ pub(crate) fn methods() -> MethodRouter<Services> {
         .delete(sessions::sign_out)
 }
 
-async fn usage() -> Response {
+refused!(
+    /// By what holds for every path.
+    UsageRefused: ANY
+);
+
+/// What this path takes
+///
+/// Says so, and nothing else.
+#[utoipa::path(
+    get,
+    path = "/api/v1/auths/",
+    tag = "Sign-in",
+    responses(
+        (status = 200, description = "Always this sentence.", body = Said,
+            example = json!({"response": texts::USE_POST_AND_PATCH})),
+        UsageRefused,
+    ),
+)]
+pub(crate) async fn usage() -> Response {
     answer::said(StatusCode::OK, texts::USE_POST_AND_PATCH)
 }
 
-async fn request_code(
+/// Whom to send a code.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it describes the body, whose keys are read one by one"
+)]
+struct CodeRequest {
+    /// An international number in E.164: a plus and up to 15 ASCII digits.
+    /// Spaces, hyphens, dots and brackets between them are dropped.
+    #[schema(
+        max_length = 64,
+        pattern = r"^\+[1-9]([-. ()]*[0-9]){1,14}$",
+        example = "+77777777766"
+    )]
+    phone_number: String,
+    /// Somebody's invite code, for a first sign-in; an unknown one is ignored,
+    /// null and the empty one are as absent.
+    #[schema(max_length = 64, example = "HdGzEG")]
+    invited_by: Option<String>,
+}
+
+refused!(
+    /// By the number, or the limits on codes.
+    CodeRequestRefused: ANY, BODY, SERVICE,
+        &[Reason::PhoneNumberInvalid, Reason::TooManyCodes]
+);
+
+/// Send a code to a phone number
+///
+/// Starts a challenge, which lives for two minutes, and answers when the message
+/// is on its way: after 1 to 2 seconds where its delivery is simulated. The
+/// answer's header `Challenge-Id`, or its cookie, names the challenge to the
+/// `PATCH` that answers it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auths/",
+    tag = "Sign-in",
+    request_body(content = CodeRequest, examples(
+        ("documented" = (value = json!({"phone_number": "+77777777766"}))),
+        ("invited" = (summary = "A first sign-in, with an invite code",
+            value = json!({"phone_number": "+77777777766", "invited_by": "HdGzEG"}))),
+    )),
+    responses(
+        (status = 200, description = "The message is on its way. Only a simulated delivery tells the code here.",
+            body = Said,
+            headers(
+                ("Challenge-Id" = String, description = "Names the challenge: 128 random bits and more."),
+                ("Otp-Length" = u32, description = "How many digits the code has."),
+                ("Otp-Expires-In" = u32, description = "For how many seconds it is accepted."),
+                ("Resend-After" = u32, description = "In how many seconds the next one may be asked for."),
+                ("Set-Cookie" = String, description = "`challenge=<id>; Path=/api/v1/auths; Max-Age=120; HttpOnly; SameSite=Strict`, and `Secure` over TLS."),
+            ),
+            examples(
+                ("documented" = (summary = "A simulated delivery",
+                    value = json!({"response": texts::code_sent(Some("3613"), 120)}))),
+                ("real" = (summary = "A real message",
+                    value = json!({"response": texts::code_sent(None, 120)}))),
+            )),
+        CodeRequestRefused,
+    ),
+)]
+pub(crate) async fn request_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -93,7 +174,52 @@ fn code_sent(
     Ok(response)
 }
 
-async fn verify_code(
+/// The code that came by message.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it describes the body, whose keys are read one by one"
+)]
+struct CodeAnswer {
+    /// The code. Any string that is not the code of a live challenge gets the
+    /// same answer.
+    #[schema(example = "3613")]
+    otp: String,
+    /// The challenge that the code answers, for clients that keep it themselves;
+    /// null is as absent. The header `Challenge-Id` goes before it.
+    challenge_id: Option<String>,
+}
+
+refused!(
+    /// By the code, or the limit on tries.
+    CodeAnswerRefused: ANY, BODY, SERVICE,
+        &[Reason::CodeNotAccepted, Reason::CodeMalformed, Reason::TooManyAttempts]
+);
+
+/// Sign in with the code
+///
+/// A first sign-in makes the user and their invite code. The challenge is the one
+/// that `Challenge-Id` or the key `challenge_id` names; else the cookie's; else it
+/// is looked for by the code among those that were started from the same address.
+/// A challenge has five tries.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/auths/",
+    tag = "Sign-in",
+    params(
+        ("Challenge-Id" = Option<String>, Header, description = "The challenge that the code answers: no other is looked for."),
+        ("challenge" = Option<String>, Cookie, description = "The same, as a browser keeps it. It may be left over from an older challenge: then the code is looked for by the client's address."),
+    ),
+    request_body(content = CodeAnswer, examples(
+        ("documented" = (value = json!({"otp": "3613"}))),
+    )),
+    responses(
+        (status = 200, description = "Signed in.", body = Pair,
+            example = json!({"access_token": "access token", "refresh_token": "refresh token"})),
+        CodeAnswerRefused,
+    ),
+)]
+pub(crate) async fn verify_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {

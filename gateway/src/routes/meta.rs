@@ -12,8 +12,15 @@ use proto::{
     auth::v1::{GetJwksRequest, Jwk},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{answer, problem::Problem, readiness, services::Services};
+use crate::{
+    answer::{self, Said},
+    openapi::refusals::{ANY, SERVICE, refused},
+    problem::Problem,
+    readiness,
+    services::Services,
+};
 
 /// What `/livez` does.
 pub(crate) fn livez_methods() -> MethodRouter<Services> {
@@ -30,11 +37,46 @@ pub(crate) fn jwks_methods() -> MethodRouter<Services> {
     get(jwks)
 }
 
-async fn livez() -> Response {
+refused!(
+    /// By the method alone: it is answered also when nothing else is.
+    LivezRefused: &[Reason::MethodNotAllowed]
+);
+
+/// Whether the gateway lives
+///
+/// For whoever restarts it. It says nothing of the services behind it.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "For machines",
+    responses(
+        (status = 200, description = "It does.", body = Said, example = json!({"response": "ok"})),
+        LivezRefused,
+    ),
+)]
+pub(crate) async fn livez() -> Response {
     answer::said(StatusCode::OK, "ok")
 }
 
-async fn readyz(State(services): State<Services>) -> Result<Response, Problem> {
+refused!(
+    /// While something that is needed cannot be used.
+    ReadyzRefused: &[Reason::MethodNotAllowed, Reason::DeadlineExceeded], SERVICE
+);
+
+/// Whether everything can be used
+///
+/// For whoever sends requests here: the services, and their stores. The 503 says
+/// which of them cannot be used.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "For machines",
+    responses(
+        (status = 200, description = "It can.", body = Said, example = json!({"response": "ready"})),
+        ReadyzRefused,
+    ),
+)]
+pub(crate) async fn readyz(State(services): State<Services>) -> Result<Response, Problem> {
     let complaints = readiness::complaints(&services).await;
     if complaints.is_empty() {
         return Ok(answer::said(StatusCode::OK, "ready"));
@@ -45,22 +87,46 @@ async fn readyz(State(services): State<Services>) -> Result<Response, Problem> {
     ))
 }
 
-async fn jwks(State(services): State<Services>) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Key {
-        kty: String,
-        crv: String,
-        kid: String,
-        x: String,
-        alg: String,
-        #[serde(rename = "use")]
-        purpose: String,
-    }
-    #[derive(Serialize)]
-    struct KeySet {
-        keys: Vec<Key>,
-    }
+/// A public key (RFC 7517, RFC 8037).
+#[derive(Serialize, ToSchema)]
+struct Key {
+    #[schema(example = "OKP")]
+    kty: String,
+    #[schema(example = "Ed25519")]
+    crv: String,
+    /// Names the key, in a token's head: its thumbprint (RFC 7638).
+    kid: String,
+    /// The key, in base64url.
+    x: String,
+    #[schema(example = "EdDSA")]
+    alg: String,
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    purpose: String,
+}
 
+/// The public keys. Any of them may have signed a token.
+#[derive(Serialize, ToSchema)]
+struct KeySet {
+    keys: Vec<Key>,
+}
+
+refused!(
+    /// While auth-service cannot be asked.
+    JwksRefused: ANY, SERVICE
+);
+
+/// The public keys
+///
+/// By them any service verifies access tokens on its own.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "get_jwks",
+    tag = "For machines",
+    responses((status = 200, description = "A JWK Set.", body = KeySet), JwksRefused),
+)]
+pub(crate) async fn jwks(State(services): State<Services>) -> Result<Response, Problem> {
     let mut auth = services.auth;
     let published = auth.get_jwks(GetJwksRequest {}).await?.into_inner().keys;
     let key = |key: Jwk| Key {

@@ -14,11 +14,13 @@ use proto::{
 };
 use serde::Serialize;
 use tonic::Status;
+use utoipa::ToSchema;
 
 use crate::{
-    answer,
+    answer::{self, Said},
     body::Object,
     client,
+    openapi::refusals::{ANY, BODY, SERVICE, USER, refused},
     problem::Problem,
     routes::{as_user, invite_code},
     services::Services,
@@ -42,18 +44,48 @@ pub(crate) fn followers_methods() -> MethodRouter<Services> {
     get(followers)
 }
 
-async fn profile(
+/// What a user sees of themselves.
+#[derive(Serialize, ToSchema)]
+struct Profile {
+    /// The user's own phone number, in E.164.
+    phone_number: String,
+    /// The user's own invite code.
+    #[schema(pattern = "^[0-9A-Za-z]{6}$")]
+    invite_code: String,
+    /// The invite code that the user activated.
+    #[schema(required)]
+    invited_by: Option<String>,
+    /// The phone numbers of those who activated the user's code, oldest first:
+    /// the first 1,000.
+    #[schema(max_items = 1000)]
+    followers: Vec<String>,
+}
+
+refused!(
+    /// By the access token.
+    ProfileRefused: ANY, USER, SERVICE
+);
+
+/// The user's profile
+///
+/// With the first 1,000 followers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/personal-area/",
+    operation_id = "get_profile",
+    tag = "Personal area",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The profile.", body = Profile,
+            headers(("Link" = String, description = "`<…/followers/?page_token=…>; rel=\"next\"`, where there are more followers (RFC 8288).")),
+            example = json!({"phone_number": "+77777777766", "invite_code": "l87zwp", "invited_by": null, "followers": []})),
+        ProfileRefused,
+    ),
+)]
+pub(crate) async fn profile(
     State(services): State<Services>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Profile {
-        phone_number: String,
-        invite_code: String,
-        invited_by: Option<String>,
-        followers: Vec<String>,
-    }
-
     let message = GetProfileRequest {
         followers_page_size: Some(MOST_FOLLOWERS),
     };
@@ -82,7 +114,43 @@ fn next_page(token: &str) -> Result<HeaderValue, Problem> {
         .map_err(|_| Problem::internal("a page token does not fit into a header"))
 }
 
-async fn activate_invite(
+/// Who invited the user.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body, whose key is read by hand")]
+struct Inviter {
+    /// Somebody's invite code. Upper and lower case are different letters.
+    #[schema(min_length = 1, max_length = 64, example = "HdGzEG")]
+    invited_by: String,
+}
+
+refused!(
+    /// By the access token, or the code: unknown, own, already, in this order.
+    InviterRefused: ANY, BODY, USER, SERVICE, &[
+        Reason::InviteCodeNotFound,
+        Reason::InviteCodeOwn,
+        Reason::InviterAlreadySet,
+    ]
+);
+
+/// Activate somebody's invite code
+///
+/// It can be done once, and not with one's own code. Two users may activate each
+/// other's codes.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/personal-area/",
+    tag = "Personal area",
+    security(("bearer" = [])),
+    request_body(content = Inviter, examples(
+        ("documented" = (value = json!({"invited_by": "HdGzEG"}))),
+    )),
+    responses(
+        (status = 200, description = "The user is that one's follower now.", body = Said,
+            example = json!({"response": texts::INVITER_ADDED})),
+        InviterRefused,
+    ),
+)]
+pub(crate) async fn activate_invite(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -115,26 +183,74 @@ fn refused(status: Status, code: &str) -> Problem {
     }
 }
 
-/// Erases the user. It is auth-service that does so, in both services.
-async fn erase(State(services): State<Services>, headers: HeaderMap) -> Result<Response, Problem> {
+refused!(
+    /// By the access token.
+    EraseRefused: ANY, USER, SERVICE
+);
+
+/// Erase the user
+///
+/// Ends all sessions, frees the phone number, and deletes the profile. Repeated with
+/// the same token, it is 204 again; after 503 it goes on by itself.
+// It is auth-service that does so, in both services.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/personal-area/",
+    operation_id = "delete_user",
+    tag = "Personal area",
+    security(("bearer" = [])),
+    responses((status = 204, description = "Nothing personal is left."), EraseRefused),
+)]
+pub(crate) async fn erase(
+    State(services): State<Services>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let request = as_user(client::authorization(&headers)?, DeleteUserRequest {});
     let mut auth = services.auth;
     auth.delete_user(request).await?;
     Ok(answer::done())
 }
 
-async fn followers(
+/// Some of the followers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FollowersPage)]
+struct Page {
+    /// Their phone numbers, oldest first.
+    #[schema(max_items = 1000)]
+    followers: Vec<String>,
+    /// The next page; absent on the last one.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    next_page_token: String,
+}
+
+refused!(
+    /// By the access token, or the query.
+    FollowersRefused: ANY, USER, SERVICE, &[Reason::FieldInvalid, Reason::PageTokenInvalid]
+);
+
+/// The user's followers, page by page
+///
+/// Oldest first. A page goes on after the last one, whoever came in between.
+#[utoipa::path(
+    get,
+    path = "/api/v1/personal-area/followers/",
+    operation_id = "list_followers",
+    tag = "Personal area",
+    security(("bearer" = [])),
+    params(
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000,
+            description = "How many followers are on a page: 100 where it is not said. An empty one is as absent."),
+        ("page_token" = Option<String>, Query,
+            description = "The `next_page_token` of the page before, or the token of the profile's `Link`. An empty one is as absent."),
+    ),
+    responses((status = 200, description = "A page.", body = Page), FollowersRefused),
+)]
+pub(crate) async fn followers(
     State(services): State<Services>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Page {
-        followers: Vec<String>,
-        #[serde(skip_serializing_if = "String::is_empty")]
-        next_page_token: String,
-    }
-
     let user = client::authorization(&headers)?;
     let request = as_user(user, wanted_page(&uri)?);
     let mut service = services.profile;

@@ -12,8 +12,15 @@ use proto::{
     auth::v1::{ListSessionsRequest, RevokeSessionRequest, Session, SignOutRequest},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{answer, client, problem::Problem, routes::as_user, services::Services};
+use crate::{
+    answer, client,
+    openapi::refusals::{ANY, SERVICE, USER, refused},
+    problem::Problem,
+    routes::as_user,
+    services::Services,
+};
 
 /// The path of the list.
 pub(crate) const SESSIONS: &str = "/api/v1/auths/sessions";
@@ -30,21 +37,53 @@ pub(crate) fn session_methods() -> MethodRouter<Services> {
     delete(revoke)
 }
 
-async fn list(State(services): State<Services>, headers: HeaderMap) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Entry {
-        id: String,
-        created_at: Option<String>,
-        last_used_at: Option<String>,
-        user_agent: String,
-        client_address: String,
-        current: bool,
-    }
-    #[derive(Serialize)]
-    struct List {
-        sessions: Vec<Entry>,
-    }
+/// A session: the user, signed in somewhere.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+struct Entry {
+    /// Names it, to end it.
+    id: String,
+    /// When the user signed in.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T20:24:35Z")]
+    created_at: Option<String>,
+    /// When its tokens were last refreshed, or it began.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T20:24:35Z")]
+    last_used_at: Option<String>,
+    /// The `User-Agent` of the sign-in, shortened; empty when there was none.
+    user_agent: String,
+    /// The address that the sign-in came from.
+    client_address: String,
+    /// Whether it is the one of the access token.
+    current: bool,
+}
 
+/// The user's live sessions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions)]
+struct List {
+    sessions: Vec<Entry>,
+}
+
+refused!(
+    /// By the access token.
+    ListRefused: ANY, USER, SERVICE
+);
+
+/// Where the user is signed in
+///
+/// The user's own live sessions.
+#[utoipa::path(
+    get,
+    path = "/api/v1/auths/sessions/",
+    operation_id = "list_sessions",
+    tag = "Sessions",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The sessions.", body = List), ListRefused),
+)]
+pub(crate) async fn list(
+    State(services): State<Services>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let request = as_user(client::authorization(&headers)?, ListSessionsRequest {});
     let mut auth = services.auth;
     let found = auth.list_sessions(request).await?.into_inner().sessions;
@@ -61,7 +100,25 @@ async fn list(State(services): State<Services>, headers: HeaderMap) -> Result<Re
     Ok(answer::unstored(answer::json(StatusCode::OK, &list)))
 }
 
-async fn revoke(
+refused!(
+    /// By the access token, or because there is no such session.
+    RevokeRefused: ANY, USER, SERVICE, &[Reason::SessionNotFound]
+);
+
+/// End one session
+///
+/// Its tokens are refused from then on; an access token only once its ten minutes
+/// are over where a service verifies it by the public keys alone.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/auths/sessions/{id}/",
+    operation_id = "revoke_session",
+    tag = "Sessions",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The session's `id`, from the list.")),
+    responses((status = 204, description = "It has ended."), RevokeRefused),
+)]
+pub(crate) async fn revoke(
     State(services): State<Services>,
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
@@ -76,7 +133,22 @@ async fn revoke(
     Ok(answer::done())
 }
 
+refused!(
+    /// By the access token, or the query.
+    SignOutRefused: ANY, USER, SERVICE, &[Reason::FieldInvalid]
+);
+
+/// Sign out
+///
 /// Ends the session of the access token, or all of the user's.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/auths/",
+    tag = "Sessions",
+    security(("bearer" = [])),
+    params(("all" = Option<bool>, Query, description = "`true` ends all of the user's sessions.")),
+    responses((status = 204, description = "Signed out."), SignOutRefused),
+)]
 pub(crate) async fn sign_out(
     State(services): State<Services>,
     headers: HeaderMap,

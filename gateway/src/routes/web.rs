@@ -3,34 +3,21 @@
 
 mod session;
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{Hash as _, Hasher as _},
-};
-
 use axum::{
     Router,
-    body::Body,
-    http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-            InvalidHeaderValue,
-        },
-    },
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::Response,
     routing::{MethodRouter, get},
 };
 
-use crate::{problem::Problem, routes::with_and_without_slash, services::Services};
+use crate::{file::File, routes::with_and_without_slash, services::Services};
 
 /// Nothing but the page's own files, nothing inline, no other host, no frame,
 /// no plain form; and no text that becomes code or markup.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
-     require-trusted-types-for 'script'; trusted-types 'none'",
-);
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      img-src 'self' data:; connect-src 'self'; form-action 'none'; \
+                      base-uri 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 /// What the page has no use for. It copies the invite link; and to share it needs
 /// no leave.
@@ -42,11 +29,8 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
-/// To be kept, but asked for each time: an upgrade shows at once.
-const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
-
 /// A file of the page.
-struct File {
+struct Part {
     name: &'static str,
     media_type: &'static str,
     text: &'static str,
@@ -55,7 +39,7 @@ struct File {
 /// One of the folder `web`.
 macro_rules! file {
     ($name:literal, $media_type:literal) => {
-        File {
+        Part {
             name: $name,
             media_type: $media_type,
             text: include_str!(concat!("../../web/", $name)),
@@ -63,8 +47,8 @@ macro_rules! file {
     };
 }
 
-const PAGE: File = file!("index.html", "text/html; charset=utf-8");
-const FILES: [File; 14] = [
+const PAGE: Part = file!("index.html", "text/html; charset=utf-8");
+const FILES: [Part; 14] = [
     file!("account.js", "text/javascript; charset=utf-8"),
     file!("api.js", "text/javascript; charset=utf-8"),
     file!("app.js", "text/javascript; charset=utf-8"),
@@ -91,53 +75,16 @@ pub(crate) fn router() -> Router<Services> {
     })
 }
 
-fn serving(file: &'static File) -> MethodRouter<Services> {
-    let tag = tag(file.text);
-    get(move |headers: HeaderMap| async move {
-        answer(file, &tag, &headers)
-            .map_err(|_| Problem::internal("an entity tag does not fit into a header"))
-    })
+fn serving(part: &Part) -> MethodRouter<Services> {
+    let file = File::new(part.media_type, part.text).with_policy(POLICY);
+    get(move |headers: HeaderMap| async move { guarded(file.unless_known(&headers)) })
 }
 
-/// Tells one version of a file from another. Another compiler may hash
-/// otherwise, which costs a browser one transfer.
-fn tag(text: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("\"{:016x}\"", hasher.finish())
-}
-
-fn answer(
-    file: &'static File,
-    tag: &str,
-    headers: &HeaderMap,
-) -> Result<Response, InvalidHeaderValue> {
-    let mut response = if is_known(tag, headers) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        let mut response = Response::new(Body::from(file.text));
-        let media_type = HeaderValue::from_static(file.media_type);
-        response.headers_mut().insert(CONTENT_TYPE, media_type);
-        response
-    };
+/// With what else a browser is told to keep from the page.
+fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(ETAG, tag.parse()?);
-    headers.insert(CACHE_CONTROL, ASK_EACH_TIME);
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     headers.insert(OPENER_POLICY, SAME_ORIGIN);
     headers.insert(RESOURCE_POLICY, SAME_ORIGIN);
-    Ok(response)
-}
-
-/// Whether the client has this version (RFC 9110, section 13.1.2, which
-/// compares weakly).
-fn is_known(tag: &str, headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(IF_NONE_MATCH).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .any(|known| known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes())
+    response
 }

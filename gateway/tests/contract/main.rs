@@ -12,6 +12,7 @@ mod every_answer;
 mod http;
 mod meta;
 mod personal_area;
+mod reference;
 mod sessions;
 mod tokens;
 mod web;
