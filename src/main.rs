@@ -56,9 +56,9 @@ fn greet(scheme: &str, addresses: Addresses) {
     println!(
         r#"customauth is ready.
   HTTP/JSON        {scheme}://{gateway}
-  personal area    {scheme}://{gateway}/ (a web page)
   auth-service     {auth} (gRPC)
   profile-service  {profile} (gRPC)
+  personal area    {scheme}://{gateway}/ (a web page)
 
 Sign in (nothing is sent: the answer shows the code):
 
