@@ -20,6 +20,7 @@ mod person;
 mod processes;
 mod product;
 mod qr;
+mod reference;
 mod steps;
 mod stranger;
 mod trouble;
