@@ -7,10 +7,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, postgres::PgConnectOptions};
@@ -25,6 +25,8 @@ use crate::Error;
 const GRACE: Duration = Duration::from_millis(200);
 /// After how long the server is asked, of which a connection is waited for.
 const DOUBT: Duration = Duration::from_millis(100);
+/// For how long its answer stands: who is overloaded doubts all the time.
+const FRESH: Duration = Duration::from_secs(1);
 /// How long the connection that asks may take to be made.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait between two attempts at it.
@@ -34,6 +36,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Presence {
     there: watch::Sender<bool>,
     looking: Arc<AtomicBool>,
+    /// When it last answered.
+    answered: Arc<Mutex<Option<Instant>>>,
     options: PgConnectOptions,
 }
 
@@ -42,6 +46,7 @@ impl Presence {
         Self {
             there: watch::Sender::new(true),
             looking: Arc::default(),
+            answered: Arc::default(),
             options,
         }
     }
@@ -71,18 +76,25 @@ impl Presence {
     /// Returns when the server is found to be gone. Beside it somebody waits for
     /// a connection.
     pub(crate) async fn lost(&self, pool: &PgPool) {
-        sleep(DOUBT).await;
-        self.look(pool);
         let mut there = self.there.subscribe();
-        // The sender is in `self`.
-        let _ = there.wait_for(|there| !*there).await;
+        // It is over when the wait is, for the sender is in `self`.
+        while timeout(DOUBT, there.wait_for(|there| !*there))
+            .await
+            .is_err()
+        {
+            self.look(pool);
+        }
     }
 
     /// Asks the server, and if it is gone, again until it is back.
     pub(crate) fn look(&self, pool: &PgPool) {
-        if self.looking.swap(true, Ordering::AcqRel) {
+        let answered = self.answered.lock();
+        let answered = *answered.unwrap_or_else(PoisonError::into_inner);
+        let fresh = answered.is_some_and(|answered| answered.elapsed() < FRESH);
+        if fresh || self.looking.swap(true, Ordering::AcqRel) {
             return;
         }
+        let answered = self.answered.clone();
         let (pool, options) = (pool.clone(), self.options.clone());
         let (there, looking) = (self.there.clone(), self.looking.clone());
         tokio::spawn(async move {
@@ -95,6 +107,7 @@ impl Presence {
                 }
                 sleep(PAUSE).await;
             }
+            *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             // In this order: who finds it gone again in between has it looked for.
             if !there.send_replace(true) {
                 tracing::info!("the database is reached again");
