@@ -27,7 +27,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
@@ -44,9 +44,6 @@ use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 const MAX_STREAMS: u32 = 20_000;
 /// How often an idle HTTP/2 connection is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// For how long those are taken who connected just before the end: to close the
-/// listener would reset them.
-const LAST_ACCEPTS: Duration = Duration::from_millis(50);
 /// How long to wait after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -138,11 +135,7 @@ async fn serve_within<S, B>(
             accepted = accept(&listener, &places) => serve_one(accepted),
         }
     }
-    let end = Instant::now() + LAST_ACCEPTS;
-    while let Ok(accepted) = timeout_at(end, accept(&listener, &places)).await {
-        serve_one(accepted);
-    }
-    drop(listener);
+    take_the_waiting(listener, &places).for_each(serve_one);
     stop.ending.cancelled().await;
     connections.close();
     if timeout(limits.drain, connections.wait()).await.is_err() {
@@ -168,6 +161,22 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
             }
         }
     }
+}
+
+/// Those who have connected and were not accepted yet: to close the listener,
+/// which is done right after the last of them, would reset them.
+fn take_the_waiting(
+    listener: TcpListener,
+    places: &Arc<Semaphore>,
+) -> impl Iterator<Item = Accepted> {
+    let listener = listener.into_std();
+    std::iter::from_fn(move || {
+        // It does not block, and there is an end of those who wait.
+        let (stream, peer) = listener.as_ref().ok()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        let stream = TcpStream::from_std(stream).ok()?;
+        Some((stream, peer, places.clone().try_acquire_owned().ok()))
+    })
 }
 
 /// What a connection needs beside its stream and its service.
