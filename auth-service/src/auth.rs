@@ -11,14 +11,14 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
-    challenges::{Carrier, ChallengeId, Challenges, Refused, store::Matched},
+    challenges::{Carrier, ChallengeId, Challenges, Refused, Started, store::Matched},
     code::Code,
     error::Error,
     mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
     profiles::Profiles,
     refresh_token::RefreshToken,
-    sms::{Disclosure, SmsSender},
+    sms::{Disclosure, NotSent, Place, SmsSender, message::Message, text::Texts},
     tokens::{AccessToken, Tokens},
     users::{FirstSignIn, NewSession, Users},
 };
@@ -35,11 +35,21 @@ pub(crate) struct Auth {
     pub(crate) users: Users,
     pub(crate) profiles: Profiles,
     pub(crate) sms: Arc<dyn SmsSender>,
+    pub(crate) texts: Arc<Texts>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) phone_check: PhoneCheck,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+}
+
+/// Who asks for a code, and from where.
+pub(crate) struct CodeRequest {
+    pub(crate) phone: String,
+    pub(crate) invited_by: Option<String>,
+    pub(crate) client: IpAddr,
+    /// The languages that the person reads, as in Accept-Language.
+    pub(crate) language: Option<String>,
 }
 
 /// A code that is on its way.
@@ -69,30 +79,34 @@ pub(crate) struct SignIn {
 
 impl Auth {
     /// Starts a challenge and has its code delivered.
-    pub(crate) async fn request_code(
-        &self,
-        phone: &str,
-        invited_by: Option<String>,
-        client: IpAddr,
-    ) -> Result<Requested, Error> {
-        let phone =
-            PhoneNumber::parse(phone, self.phone_check).map_err(|_| Error::PhoneNumberInvalid)?;
-        let planned = self.sms.plan();
+    pub(crate) async fn request_code(&self, asked: CodeRequest) -> Result<Requested, Error> {
+        let phone = PhoneNumber::parse(&asked.phone, self.phone_check)
+            .map_err(|_| Error::PhoneNumberInvalid)?;
+        let client = asked.client;
+        let place = self.sms.place().map_err(Error::SmsQueueFull)?;
+        let delay = place.delay;
         let now = self.clock.now();
-        let (challenges, asking) = (self.challenges.clone(), phone.clone());
-        let started = to_its_end(async move {
-            challenges
-                .start(&asking, invited_by, client, planned, now)
-                .await
-        });
-        let started = started.await.map_err(|refused| match refused {
-            Refused::TooMany { retry_after } => {
-                audit!("code_request", "limited", ?phone, %client);
-                Error::TooManyCodes { retry_after }
+        let beginning = Beginning {
+            challenges: self.challenges.clone(),
+            sms: self.sms.clone(),
+            texts: self.texts.clone(),
+            message_id: uuid_v7(&*self.clock, &*self.random),
+        };
+        let asking = phone.clone();
+        let started = to_its_end(async move { beginning.run(asked, asking, place, now).await });
+        let started = match started.await {
+            Ok(started) => started,
+            Err(error) => {
+                if let Error::TooManyCodes { .. } | Error::SmsGuarded(_) = error {
+                    audit!("code_request", "limited", ?phone, %client, reason = %error);
+                }
+                return Err(error);
             }
-            Refused::Unavailable(cause) => Error::Challenges(cause),
-        })?;
-        self.sms.deliver(&phone, &started.code, planned).await;
+        };
+        // Waits on a timer: a waiting delivery holds memory and no thread.
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         audit!("code_request", "sent", ?phone, %client);
         Ok(Requested {
             challenge_id: started.id,
@@ -100,6 +114,7 @@ impl Auth {
             code_length: started.code.digits().len(),
             simulated_code: match self.sms.disclosure() {
                 Disclosure::InAnswer => Some(started.code),
+                Disclosure::Nowhere => None,
             },
         })
     }
@@ -145,8 +160,11 @@ impl Auth {
         let access = self
             .tokens
             .sign_access(user_id, session_id, &matched.phone, now)?;
-        let (challenges, spent) = (self.challenges.clone(), matched.clone());
-        let spending = to_its_end(async move { challenges.spend(&spent, &code).await });
+        let (challenges, sms) = (self.challenges.clone(), self.sms.clone());
+        let spent = matched.clone();
+        let spending = to_its_end(async move {
+            tokio::join!(challenges.spend(&spent, &code), sms.entered(spent.id, now))
+        });
         // The sign-in is written: a store that has just gone away must not
         // keep its answer back.
         let _ = tokio::time::timeout(SPEND, spending).await;
@@ -194,6 +212,60 @@ impl Auth {
             FirstSignIn::KnownUser => Some((user.user_id, false)),
             FirstSignIn::Spent | FirstSignIn::Erased => None,
         })
+    }
+}
+
+/// The steps of a request for a code that belong together: what was counted is
+/// taken back when a later step refuses.
+struct Beginning {
+    challenges: Arc<Challenges>,
+    sms: Arc<dyn SmsSender>,
+    texts: Arc<Texts>,
+    message_id: Uuid,
+}
+
+impl Beginning {
+    async fn run(
+        self,
+        asked: CodeRequest,
+        phone: PhoneNumber,
+        place: Place,
+        now: UnixMillis,
+    ) -> Result<Started, Error> {
+        let CodeRequest {
+            invited_by, client, ..
+        } = asked;
+        let started = self
+            .challenges
+            .start(&phone, invited_by, client, place.delay, now)
+            .await
+            .map_err(|refused| match refused {
+                Refused::TooMany { retry_after } => Error::TooManyCodes { retry_after },
+                Refused::Unavailable(cause) => Error::Challenges(cause),
+            })?;
+        let lifetime = self.challenges.rules().lifetime;
+        let text = self
+            .texts
+            .of_code(&started.code, lifetime, asked.language.as_deref());
+        let message = Message {
+            id: self.message_id,
+            phone,
+            segments: text.segments,
+            text: text.text,
+            challenge: started.id,
+            client,
+            expires_at: started.expires_at,
+        };
+        match self.sms.hand_over(place, message, now).await {
+            Ok(()) => Ok(started),
+            Err(not_sent) => {
+                self.challenges.withdraw(&started).await?;
+                Err(match not_sent {
+                    NotSent::Guarded(refusal) => Error::SmsGuarded(refusal),
+                    NotSent::Unavailable(cause) => Error::Challenges(cause),
+                })
+            }
+        }
     }
 }
 

@@ -93,6 +93,7 @@ pub struct Started {
     pub code: Code,
     /// When it stops being accepted.
     pub expires_at: UnixMillis,
+    new: NewChallenge,
 }
 
 /// How a client says which challenge it answers.
@@ -186,7 +187,18 @@ impl Challenges {
             id,
             code,
             expires_at,
+            new,
         })
+    }
+
+    /// Takes a start back: its code is not going to be delivered. The phone's
+    /// owner may ask again as if nothing had been asked for; the address has
+    /// asked.
+    pub async fn withdraw(&self, started: &Started) -> Result<(), Unavailable> {
+        let address = &started.new.address;
+        let at_address = self.code_at_address(address, &started.code);
+        self.store.withdraw(&started.new).await?;
+        self.store.release(address, &at_address, started.id).await
     }
 
     /// Counts the start at its address, and makes the challenge findable by its

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     account::Account,
-    auth::{Answer, Auth},
+    auth::{Answer, Auth, CodeRequest},
     challenges::{Carrier, ChallengeId},
     error::Error,
     key_ring::KeyRing,
@@ -119,7 +119,12 @@ impl AuthService for AuthGrpc {
             .filter(|code| (1..=MAX_INVITE_CODE).contains(&code.len()));
         let requested = self
             .auth
-            .request_code(&message.phone_number, invited_by, client)
+            .request_code(CodeRequest {
+                phone: message.phone_number,
+                invited_by,
+                client,
+                language: message.language,
+            })
             .await?;
         let rules = self.auth.challenges.rules();
         let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);

@@ -15,6 +15,7 @@ pub mod key_ring;
 pub mod mac;
 pub mod phone;
 mod profiles;
+mod redis;
 pub mod refresh_token;
 pub mod sessions;
 pub mod signing_keys;
@@ -45,11 +46,12 @@ use challenges::Challenges;
 use mac::Hasher;
 use profiles::Profiles;
 use sessions::Sessions;
-use sms::SmsConfig;
+use sms::{SimulatedSms, SmsSender};
 use tokens::Tokens;
 use users::Users;
 
 pub use config::Config;
+use config::SmsConfig;
 
 /// This service's name, in service tokens and messages.
 pub const NAME: &str = "auth-service";
@@ -110,6 +112,10 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     });
+    let sms: Arc<dyn SmsSender> = match config.sms {
+        SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
+        SmsConfig::Real(_) => todo!(),
+    };
     let auth = Auth {
         challenges: Arc::new(Challenges::new(
             challenge_store,
@@ -119,7 +125,8 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         )),
         users,
         profiles,
-        sms: config.sms.sender(random.clone()),
+        sms,
+        texts: Arc::new(config.texts),
         tokens,
         hasher,
         phone_check: config.phone_check,

@@ -1,13 +1,27 @@
 //! The way of a code to the phone.
+//!
+//! [`SmsSender`] is what the rules of signing in see: simulated delivery, which
+//! sends nothing and shows the code, or real delivery, which is guarded
+//! ([`guards`]), queued ([`queue`]), and done by providers in turn ([`chain`]).
 
+pub mod chain;
+pub mod guards;
+pub mod message;
+mod prefixes;
+pub mod provider;
+pub mod queue;
 mod simulated;
+pub mod text;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use kit::random::Random;
+use kit::clock::UnixMillis;
 
-use crate::{code::Code, phone::PhoneNumber};
+use crate::challenges::{ChallengeId, store::Unavailable};
+
+use guards::GuardRefusal;
+use message::Message;
 
 pub use simulated::{DelayRange, SimulatedSms};
 
@@ -16,34 +30,55 @@ pub use simulated::{DelayRange, SimulatedSms};
 pub enum Disclosure {
     /// Nothing is sent, so the answer contains the code.
     InAnswer,
+    /// The code is in the message and nowhere else.
+    Nowhere,
+}
+
+/// Room for one message, had before anything is counted for it.
+pub struct Place {
+    /// How long its delivery is imitated: the code's life begins after it, and
+    /// so does the answer.
+    pub delay: Duration,
+    /// Room in the queue of a real delivery.
+    pub(crate) queued: Option<queue::Room>,
+}
+
+/// As many messages wait to be sent as may.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too many messages wait to be sent")]
+pub struct QueueFull;
+
+/// Why a message was not taken. Nothing was sent, and nothing is kept of it.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSent {
+    /// A guard does not let it pass.
+    #[error("{0:?}")]
+    Guarded(GuardRefusal),
+    /// The guards' counters cannot be used now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Sends codes.
 #[async_trait]
 pub trait SmsSender: Send + Sync {
-    /// How long the delivery that is next is going to take: the code's life
-    /// begins after it.
-    fn plan(&self) -> Duration;
+    /// Room for a message, if there is any.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    fn place(&self) -> Result<Place, QueueFull>;
 
-    /// Delivers a code, in the time that was planned.
-    async fn deliver(&self, phone: &PhoneNumber, code: &Code, planned: Duration);
+    /// Takes a message over: from here on it is delivered or its loss is told.
+    async fn hand_over(
+        &self,
+        place: Place,
+        message: Message,
+        now: UnixMillis,
+    ) -> Result<(), NotSent>;
+
+    /// The code of this challenge was entered: its message has reached a person.
+    async fn entered(&self, challenge: ChallengeId, now: UnixMillis);
 
     /// Whether the answer shows the code.
     fn disclosure(&self) -> Disclosure;
-}
-
-/// How codes are sent, as the settings say it.
-#[derive(Clone, Copy, Debug)]
-pub enum SmsConfig {
-    /// Not at all, but as slowly.
-    Simulated(DelayRange),
-}
-
-impl SmsConfig {
-    /// The sender.
-    pub fn sender(self, random: Arc<dyn Random>) -> Arc<dyn SmsSender> {
-        match self {
-            Self::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random)),
-        }
-    }
 }

@@ -160,7 +160,11 @@ pub(crate) fn status(reason: Reason) -> StatusCode {
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Reason::TooManyCodes | Reason::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+        Reason::TooManyCodes
+        | Reason::TooManyAttempts
+        | Reason::SmsCountryNotAllowed
+        | Reason::SmsBudgetExhausted
+        | Reason::SmsSuspended => StatusCode::TOO_MANY_REQUESTS,
         Reason::DependencyUnavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Reason::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Reason::ServiceTokenRequired | Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,

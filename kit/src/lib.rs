@@ -18,6 +18,7 @@ pub mod grpc;
 pub mod health;
 pub mod jwks;
 pub mod listener;
+pub mod metrics;
 pub mod process;
 pub mod random;
 pub mod service_token;

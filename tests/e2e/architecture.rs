@@ -9,7 +9,9 @@ const HOMES: [(&str, &[&str]); 6] = [
         "::redis::",
         &[
             "auth-service/src/challenges/redis.rs",
-            "auth-service/src/challenges/redis/",
+            "auth-service/src/redis.rs",
+            "auth-service/src/redis/",
+            "auth-service/src/sms/guards/redis.rs",
             "auth-service/src/challenges/url.rs",
         ],
     ),
@@ -20,6 +22,7 @@ const HOMES: [(&str, &[&str]); 6] = [
         "clap::",
         &[
             "auth-service/src/config.rs",
+            "auth-service/src/config/",
             "gateway/src/config.rs",
             "kit/src/process.rs",
             "kit/src/settings.rs",

@@ -52,6 +52,7 @@ fn code_request(client_address: Option<&str>) -> RequestCodeRequest {
         phone_number: "+7 777 777-77-66".to_owned(),
         invited_by: None,
         client_address: client_address.map(str::to_owned),
+        language: None,
     }
 }
 

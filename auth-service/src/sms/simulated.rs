@@ -3,10 +3,13 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kit::random::{Random, below};
+use kit::{
+    clock::UnixMillis,
+    random::{Random, below},
+};
 
-use super::{Disclosure, SmsSender};
-use crate::{code::Code, phone::PhoneNumber};
+use super::{Disclosure, NotSent, Place, QueueFull, SmsSender, message::Message};
+use crate::challenges::ChallengeId;
 
 /// The longest delay that can be set, in milliseconds.
 const MAX_DELAY: u64 = 10_000;
@@ -47,19 +50,29 @@ impl SimulatedSms {
     pub fn new(delay: DelayRange, random: Arc<dyn Random>) -> Self {
         Self { delay, random }
     }
-}
 
-#[async_trait]
-impl SmsSender for SimulatedSms {
+    /// How long the delivery that is next is going to take.
     fn plan(&self) -> Duration {
         let DelayRange { least, most } = self.delay;
         Duration::from_millis(least + below(&*self.random, most - least + 1))
     }
+}
 
-    /// Waits on a timer: a waiting delivery holds memory and no thread.
-    async fn deliver(&self, _: &PhoneNumber, _: &Code, planned: Duration) {
-        tokio::time::sleep(planned).await;
+#[async_trait]
+impl SmsSender for SimulatedSms {
+    fn place(&self) -> Result<Place, QueueFull> {
+        let delay = self.plan();
+        Ok(Place {
+            delay,
+            queued: None,
+        })
     }
+
+    async fn hand_over(&self, _: Place, _: Message, _: UnixMillis) -> Result<(), NotSent> {
+        Ok(())
+    }
+
+    async fn entered(&self, _: ChallengeId, _: UnixMillis) {}
 
     fn disclosure(&self) -> Disclosure {
         Disclosure::InAnswer

@@ -95,7 +95,13 @@ struct CodeRequest {
 refused!(
     /// By the number, or the limits on codes.
     CodeRequestRefused: ANY, BODY, SERVICE,
-        &[Reason::PhoneNumberInvalid, Reason::TooManyCodes]
+        &[
+            Reason::PhoneNumberInvalid,
+            Reason::TooManyCodes,
+            Reason::SmsCountryNotAllowed,
+            Reason::SmsBudgetExhausted,
+            Reason::SmsSuspended,
+        ]
 );
 
 /// Send a code to a phone number
@@ -108,6 +114,9 @@ refused!(
     post,
     path = "/api/v1/auths/",
     tag = "Sign-in",
+    params(
+        ("Accept-Language" = Option<String>, Header, description = "The languages that the person reads: the message is in the first that there is a text in."),
+    ),
     request_body(content = CodeRequest, examples(
         ("documented" = (value = json!({"phone_number": "+77777777766"}))),
         ("invited" = (summary = "A first sign-in, with an invite code",
@@ -142,6 +151,7 @@ pub(crate) async fn request_code(
         phone_number: body.text("phone_number")?.to_owned(),
         invited_by: invite_code(body.optional_text("invited_by")?)?,
         client_address: Some(client_address(&services, &head)),
+        language: client::languages(&head.headers),
     };
     let mut auth = services.auth;
     let challenge = auth.request_code(message).await?.into_inner();

@@ -34,9 +34,9 @@ use crate::challenges::store::Unavailable;
 
 /// How long a question may take, repeats and waiting for a connection
 /// included, before Redis counts as down.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection may take to be made.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection to a server lives on which nothing that was sent is
 /// acknowledged.
 #[cfg(target_os = "linux")]
@@ -49,7 +49,7 @@ const REPEATS: u32 = 6;
 
 /// Whether a question may be heeded twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Twice {
+pub(crate) enum Twice {
     /// That is the same as once.
     IsTheSame,
     /// That would count something twice.
@@ -57,7 +57,7 @@ pub(super) enum Twice {
 }
 
 /// Makes connections when they are needed, and again when they were lost.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
     /// The last question has had no answer in time.
@@ -70,7 +70,7 @@ enum Kind {
 }
 
 impl Connection {
-    pub(super) fn to_server(server: &ConnectionInfo) -> RedisResult<Self> {
+    pub(crate) fn to_server(server: &ConnectionInfo) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(PATIENCE))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
@@ -80,7 +80,7 @@ impl Connection {
         Ok(Self::new(Kind::Server(Box::new(manager))))
     }
 
-    pub(super) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
+    pub(crate) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
         let nodes = nodes.iter().map(prepared).collect();
         Ok(Self::new(Kind::Cluster(Cluster::open(nodes)?)))
     }
@@ -94,7 +94,7 @@ impl Connection {
     }
 
     /// Asks a question.
-    pub(super) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         question: &impl Question,
         twice: Twice,
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Succeeds when all can be asked.
-    pub(super) async fn ping(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         match &self.kind {
             Kind::Server(_) => self.ask(&cmd("PING"), Twice::IsTheSame).await,
             Kind::Cluster(_) => {

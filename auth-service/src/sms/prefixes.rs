@@ -1,0 +1,1 @@
+//! Tables by the first digits of a number.
