@@ -30,6 +30,7 @@ pub enum Guard {
 }
 
 /// The guards, over what they count.
+#[derive(Default)]
 pub struct Guards {}
 
 impl Guards {
@@ -37,16 +38,12 @@ impl Guards {
     /// counted. From here on the message is known as under way, until
     /// [`Guards::settle`].
     pub async fn admit(&self, _message: &Message, _now: UnixMillis) -> Result<(), NotSent> {
-        todo!()
+        Ok(())
     }
 
     /// What became of a message is known and told: it is not lost.
-    pub async fn settle(&self, _message: Uuid) {
-        todo!()
-    }
+    pub async fn settle(&self, _message: Uuid) {}
 
     /// The code of this challenge was entered.
-    pub async fn entered(&self, _challenge: ChallengeId, _now: UnixMillis) {
-        todo!()
-    }
+    pub async fn entered(&self, _challenge: ChallengeId, _now: UnixMillis) {}
 }
