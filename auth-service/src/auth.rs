@@ -20,7 +20,7 @@ use crate::{
     refresh_token::RefreshToken,
     sms::{Disclosure, NotSent, Place, SmsSender, message::Message, text::Texts},
     tokens::{AccessToken, Tokens},
-    users::{FirstSignIn, NewSession, Users},
+    users::{NewSession, Users},
 };
 
 /// The most characters of a User-Agent that are kept.
@@ -193,25 +193,23 @@ impl Auth {
             .users
             .find_or_create(phone, fresh_id, session.created_at)
             .await?;
-        if user.profile_created {
+        if user.has_profile {
             // Either the challenge is spent, or another first sign-in of this
             // phone ended between the two statements: the first one tells.
             let user_id = self.users.begin_session(phone, session).await?;
             return Ok(user_id.map(|user_id| (user_id, false)));
         }
-        self.profiles
+        // Of several first sign-ins at once, the one that makes the profile is it.
+        let new_user = self
+            .profiles
             .create(user.user_id, phone, matched.invited_by.clone())
             .await
             .map_err(Error::Profiles)?;
-        let first = self
+        let begun = self
             .users
-            .complete_first_sign_in(user.user_id, session)
+            .begin_first_session(user.user_id, session)
             .await?;
-        Ok(match first {
-            FirstSignIn::NewUser => Some((user.user_id, true)),
-            FirstSignIn::KnownUser => Some((user.user_id, false)),
-            FirstSignIn::Spent | FirstSignIn::Erased => None,
-        })
+        Ok(begun.then_some((user.user_id, new_user)))
     }
 }
 
