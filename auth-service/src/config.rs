@@ -264,6 +264,7 @@ impl Config {
         let per_phone = settings
             .auth_max_codes_per_phone
             .unwrap_or(defaults.codes_per_phone);
+        let lifetime = Duration::from_secs(settings.auth_otp_ttl_secs.into());
         phone::warm_up();
         Ok(Self {
             database_url: parsed(
@@ -291,11 +292,11 @@ impl Config {
             gateway_key: gateway_key.parsed()?,
             profile_url: profile_url.required(&common.service_tls)?,
             sms,
-            texts: Texts::default(),
+            texts: settings.texts.texts(lifetime)?,
             phone_check,
             challenge_rules: ChallengeRules {
                 code_length: usize::from(settings.auth_otp_length),
-                lifetime: Duration::from_secs(settings.auth_otp_ttl_secs.into()),
+                lifetime,
                 short_in_a_row: settings
                     .auth_short_codes_in_a_row
                     .unwrap_or(defaults.short_codes_in_a_row),

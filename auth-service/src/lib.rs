@@ -69,6 +69,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
              so anybody can sign in as anybody"
         );
     }
+    config.texts.log(config.challenge_rules.lifetime);
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;

@@ -10,6 +10,7 @@ pub mod message;
 mod prefixes;
 pub mod provider;
 pub mod queue;
+pub mod segments;
 mod simulated;
 pub mod text;
 
