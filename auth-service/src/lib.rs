@@ -20,6 +20,7 @@ pub mod refresh_token;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sms;
+pub mod test_numbers;
 pub mod tokens;
 mod upkeep;
 pub mod users;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use kit::{
     access_token::AccessTokenVerifier,
     client::{self as peer, Outgoing},
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     grpc::GrpcServer,
     health::{Dependency, Health},
     random::SystemRandom,
@@ -71,6 +72,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     }
     config.texts.log(config.challenge_rules.lifetime);
     let clock = Arc::new(SystemClock);
+    config.test_numbers.log(clock.now());
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
@@ -118,16 +120,20 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         SmsConfig::Real(_) => todo!(),
     };
     let auth = Auth {
-        challenges: Arc::new(Challenges::new(
-            challenge_store,
-            hasher.clone(),
-            config.challenge_rules,
-            random.clone(),
-        )),
+        challenges: Arc::new(
+            Challenges::new(
+                challenge_store,
+                hasher.clone(),
+                config.challenge_rules,
+                random.clone(),
+            )
+            .never_drawing(config.test_numbers.codes()),
+        ),
         users,
         profiles,
         sms,
         texts: Arc::new(config.texts),
+        test_numbers: config.test_numbers,
         tokens,
         hasher,
         phone_check: config.phone_check,
