@@ -18,4 +18,5 @@ mod outage;
 mod programs;
 mod races;
 mod sessions;
+mod test_numbers;
 mod tls;
