@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod guards;
 pub mod message;
+pub mod outbox;
 mod prefixes;
 pub mod provider;
 pub mod queue;

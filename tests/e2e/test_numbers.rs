@@ -18,19 +18,22 @@ const ANNA: &str = "+77000000001";
 const BORIS: &str = "+77000000002";
 const NUMBERS: &str = "--auth-test-numbers=+77000000001=1234,+77000000002=567890";
 
-/// A day soon, as a flag.
-fn until(when: &str) -> String {
+/// The day so many days from now, as a setting has it.
+pub(crate) fn in_days(days: i32) -> String {
     let date = Command::new("date")
-        .args(["-u", "-d", when, "+%F"])
+        .args(["-u", "-d", &format!("{days} days"), "+%F"])
         .output()
         .unwrap();
-    let day = String::from_utf8(date.stdout).unwrap();
-    format!("--auth-test-numbers-until={}", day.trim())
+    String::from_utf8(date.stdout).unwrap().trim().to_owned()
+}
+
+fn until(days: i32) -> String {
+    format!("--auth-test-numbers-until={}", in_days(days))
 }
 
 /// On both storages, where everybody else may have two codes in an hour.
 async fn products() -> [Product; 2] {
-    let until = until("+30 days");
+    let until = until(30);
     let flags = [
         NUMBERS,
         &until,
@@ -108,7 +111,7 @@ async fn a_challenge_of_one_takes_five_tries() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_last_day_they_are_ordinary() {
-    let over = until("-1 day");
+    let over = until(-1);
     let numbers = "--auth-test-numbers=+77000000001=9182736450";
     let product = Product::embedded(&[numbers, &over]).await;
     let asked = ask(&product, ANNA).await;
@@ -125,7 +128,7 @@ async fn only_their_count_is_logged() {
         .env("RUST_LOG", "trace")
         .env("AUTH_TEST_NUMBERS", "+77000000001=9182736450")
         .args(["--gateway-listen=127.0.0.1:0", "--auth-listen=127.0.0.1:0"])
-        .args(["--profile-listen=127.0.0.1:0", &until("+30 days")])
+        .args(["--profile-listen=127.0.0.1:0", &until(30)])
         .arg("--data-dir")
         .arg(data.path());
     let mut process = Process::start(customauth);
@@ -152,8 +155,8 @@ async fn only_their_count_is_logged() {
 fn a_wrong_list_is_one_line_that_tells_none_of_it() {
     let data = tempfile::tempdir().unwrap();
     let directory = format!("--data-dir={}", data.path().display());
-    let soon = until("+30 days");
-    let far = until("+368 days");
+    let soon = until(30);
+    let far = until(368);
     let good = "--auth-test-numbers=+77000000009=9182";
     let rows = [
         (good, None, "AUTH_TEST_NUMBERS_UNTIL is not set"),

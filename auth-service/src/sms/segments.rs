@@ -63,12 +63,11 @@ pub fn measure(text: &str) -> Length {
         _ => None,
     };
     let in_gsm: Option<Vec<u32>> = text.chars().map(septets).collect();
-    let (encoding, characters) = match in_gsm {
-        Some(characters) => (Encoding::Gsm, characters),
-        None => {
-            let units = |each: char| if each.len_utf16() == 1 { 1 } else { 2 };
-            (Encoding::Ucs2, text.chars().map(units).collect())
-        }
+    let (encoding, characters) = if let Some(characters) = in_gsm {
+        (Encoding::Gsm, characters)
+    } else {
+        let units = |each: char| if each.len_utf16() == 1 { 1 } else { 2 };
+        (Encoding::Ucs2, text.chars().map(units).collect())
     };
     let units = characters.iter().sum();
     let (alone, part) = encoding.room();
