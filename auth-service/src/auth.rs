@@ -320,3 +320,6 @@ fn printable(user_agent: &str) -> String {
         .take(MAX_USER_AGENT)
         .collect()
 }
+
+#[cfg(test)]
+mod test_number_tests;
