@@ -171,6 +171,29 @@ mod tests {
         assert_eq!(sent(&texts, Some("ru-RU,ru;q=0.9,en;q=0.8")), russian);
     }
 
+    /// The examples of the documentation, with what it says of their length: of a
+    /// text with Android's hash in it, 140 bytes are the most.
+    #[test]
+    fn the_documented_examples_are_one_segment() {
+        for (example, units) in [
+            (r"{code} is your Example code.\n\nFA+9qCX9VSu", 45),
+            (r"{code} is your Example code.\n\n@example.com #{code}", 58),
+            (
+                r"{code} is your Example code.\nFA+9qCX9VSu\n\n@example.com #{code}",
+                70,
+            ),
+        ] {
+            let texts = Texts::read(example).unwrap();
+            let (_, length) = texts.longest(HOUR).next().unwrap();
+            let expected = Length {
+                encoding: Encoding::Gsm,
+                units,
+                segments: 1,
+            };
+            assert_eq!(length, expected, "{example}");
+        }
+    }
+
     #[test]
     fn a_single_text_is_for_everybody() {
         let texts = Texts::read(r"Code: {code}\n\n@example.com #{code}").unwrap();
