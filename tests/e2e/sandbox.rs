@@ -4,10 +4,15 @@ use kit::client::{Outgoing, channel};
 use proto::auth::v1::{ListMessagesRequest, sandbox_service_client::SandboxServiceClient};
 use serde_json::{Value, json};
 
-use crate::common::{
-    Product,
-    http::{Answer, request},
-    phone,
+use crate::{
+    common::{
+        Product,
+        http::{Answer, ready, request},
+        phone,
+        processes::{END, Process},
+    },
+    programs::{complaint, customauth},
+    test_numbers::in_days,
 };
 
 crate::on_both_storages![a_message_is_there_with_its_code, the_last_hundred_are_there];
@@ -88,10 +93,7 @@ async fn the_last_hundred_are_there(product: Product) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_of_ones_own_is_sent_and_a_test_number_gets_none() {
-    let until = format!(
-        "--auth-test-numbers-until={}",
-        crate::test_numbers::in_days(30)
-    );
+    let until = format!("--auth-test-numbers-until={}", in_days(30));
     let product = Product::embedded(&[
         r"--auth-sms-template={code} for you\n\n@example.com #{code}",
         "--auth-test-numbers=+77000000001=9182",
@@ -104,4 +106,50 @@ async fn a_text_of_ones_own_is_sent_and_a_test_number_gets_none() {
     assert_eq!(listed.len(), 1, "{listed:?}");
     let expected = format!("{code} for you\n\n@example.com #{code}");
     assert_eq!(listed[0]["text"], expected);
+}
+
+#[test]
+fn a_wrong_or_dear_text_is_one_line_and_exit_2() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("texts");
+    std::fs::write(
+        &file,
+        format!("[en]\n{{code}}\n[ru]\n{{code}}{}\n", "я".repeat(125)),
+    )
+    .unwrap();
+    let dear = file.to_str().unwrap();
+    let directory = format!("--data-dir={}", data.path().display());
+    for (template, told) in [
+        ("{code} {name}", "AUTH_SMS_TEMPLATE: in '{name}'"),
+        (
+            "/nonexistent",
+            "AUTH_SMS_TEMPLATE: it is no text with {code} in it",
+        ),
+        (
+            dear,
+            "AUTH_SMS_TEMPLATE: the text in [ru] takes 3 segments in UCS-2 with the longest code, \
+             and AUTH_SMS_MAX_SEGMENTS is 2",
+        ),
+    ] {
+        let template = format!("--auth-sms-template={template}");
+        let mut flags = vec![&*template, &directory, "--gateway-listen=127.0.0.1:0"];
+        flags.extend(["--auth-listen=127.0.0.1:0", "--profile-listen=127.0.0.1:0"]);
+        let line = complaint("customauth", &flags);
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_tells_what_a_message_costs() {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = Process::start(customauth(data.path()));
+    ready(&process.line_after("HTTP/JSON")).await;
+    process.signal("-TERM");
+    let (_, log) = process.end(END);
+    for cost in [
+        r#"language="en" segments=1 encoding=GSM-7"#,
+        r#"language="ru" segments=1 encoding=UCS-2"#,
+    ] {
+        assert!(log.contains(cost), "{log}");
+    }
 }
