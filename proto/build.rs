@@ -4,7 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 2] = ["auth/v1/auth.proto", "profile/v1/profile.proto"];
+const FILES: [&str; 3] = [
+    "auth/v1/auth.proto",
+    "auth/v1/sandbox.proto",
+    "profile/v1/profile.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

@@ -2,6 +2,7 @@
 
 mod guards;
 mod providers;
+mod test_numbers;
 mod texts;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -11,6 +12,7 @@ use database::DatabaseUrl;
 use kit::{
     client::ServiceUrls,
     client_address::TrustedProxies,
+    clock::{Clock as _, SystemClock},
     cors::CorsOrigins,
     metrics::Metrics,
     settings::{
@@ -26,11 +28,13 @@ use crate::{
     key_ring::KeyRing,
     phone::{self, PhoneCheck},
     sms::{DelayRange, text::Texts},
+    test_numbers::TestNumbers,
     tokens::TokenRules,
 };
 
 pub use guards::GuardSettings;
 pub use providers::ProviderSettings;
+pub use test_numbers::TestNumberSettings;
 pub use texts::TextSettings;
 
 /// Phone-number sign-in: one-time codes, users, sessions, tokens (gRPC)
@@ -155,6 +159,9 @@ pub struct AuthSettings {
     /// What messages say.
     #[command(flatten)]
     pub texts: TextSettings,
+    /// Numbers with a fixed code.
+    #[command(flatten)]
+    pub test_numbers: TestNumberSettings,
 }
 
 fn bare_codes(text: &str) -> Result<BareCodes, &'static str> {
@@ -185,6 +192,8 @@ pub struct Config {
     pub sms: SmsConfig,
     /// What messages say.
     pub texts: Texts,
+    /// Numbers with a fixed code.
+    pub test_numbers: TestNumbers,
     /// How phone numbers are checked.
     pub phone_check: PhoneCheck,
     /// The rules of challenges.
@@ -264,6 +273,7 @@ impl Config {
         let per_phone = settings
             .auth_max_codes_per_phone
             .unwrap_or(defaults.codes_per_phone);
+        let lifetime = Duration::from_secs(settings.auth_otp_ttl_secs.into());
         phone::warm_up();
         Ok(Self {
             database_url: parsed(
@@ -291,11 +301,12 @@ impl Config {
             gateway_key: gateway_key.parsed()?,
             profile_url: profile_url.required(&common.service_tls)?,
             sms,
-            texts: Texts::default(),
+            texts: settings.texts.texts(lifetime)?,
+            test_numbers: settings.test_numbers.numbers(SystemClock.now())?,
             phone_check,
             challenge_rules: ChallengeRules {
                 code_length: usize::from(settings.auth_otp_length),
-                lifetime: Duration::from_secs(settings.auth_otp_ttl_secs.into()),
+                lifetime,
                 short_in_a_row: settings
                     .auth_short_codes_in_a_row
                     .unwrap_or(defaults.short_codes_in_a_row),

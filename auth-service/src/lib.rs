@@ -17,9 +17,11 @@ pub mod phone;
 mod profiles;
 mod redis;
 pub mod refresh_token;
+mod sandbox;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sms;
+pub mod test_numbers;
 pub mod tokens;
 mod upkeep;
 pub mod users;
@@ -29,14 +31,16 @@ use std::sync::Arc;
 use kit::{
     access_token::AccessTokenVerifier,
     client::{self as peer, Outgoing},
-    clock::SystemClock,
+    clock::{Clock, SystemClock, UnixMillis},
     grpc::GrpcServer,
     health::{Dependency, Health},
     random::SystemRandom,
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
     stop::Stop,
 };
-use proto::auth::v1::auth_service_server::AuthServiceServer;
+use proto::auth::v1::{
+    auth_service_server::AuthServiceServer, sandbox_service_server::SandboxServiceServer,
+};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -45,8 +49,9 @@ use auth::Auth;
 use challenges::Challenges;
 use mac::Hasher;
 use profiles::Profiles;
+use sandbox::SandboxGrpc;
 use sessions::Sessions;
-use sms::{SimulatedSms, SmsSender};
+use sms::{SimulatedSms, SmsSender, outbox::Outbox};
 use tokens::Tokens;
 use users::Users;
 
@@ -57,19 +62,16 @@ use config::SmsConfig;
 pub const NAME: &str = "auth-service";
 
 const SERVICES: &[&str] = &["auth.v1.AuthService"];
+/// With simulated delivery. The sandbox has no health of its own.
+const SERVICES_AND_SANDBOX: &[&str] = &["auth.v1.AuthService", "auth.v1.SandboxService"];
 
 /// Serves on `listener` until `stop`, and then ends what it began.
 ///
 /// # Errors
 /// When a SQLite file cannot be opened.
 pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
-    if matches!(config.sms, SmsConfig::Simulated(_)) {
-        tracing::warn!(
-            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
-             so anybody can sign in as anybody"
-        );
-    }
     let clock = Arc::new(SystemClock);
+    say_what_is_sent(&config, clock.now());
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
@@ -112,21 +114,27 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     });
+    let mut sandbox = None;
     let sms: Arc<dyn SmsSender> = match config.sms {
-        SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
+        SmsConfig::Simulated(delay) => {
+            let outbox: &Arc<Outbox> = sandbox.insert(Arc::default());
+            Arc::new(SimulatedSms::new(delay, outbox.clone(), random.clone()))
+        }
         SmsConfig::Real(_) => todo!(),
     };
+    let challenges = Challenges::new(
+        challenge_store,
+        hasher.clone(),
+        config.challenge_rules,
+        random.clone(),
+    );
     let auth = Auth {
-        challenges: Arc::new(Challenges::new(
-            challenge_store,
-            hasher.clone(),
-            config.challenge_rules,
-            random.clone(),
-        )),
+        challenges: Arc::new(challenges.never_drawing(config.test_numbers.codes())),
         users,
         profiles,
         sms,
         texts: Arc::new(config.texts),
+        test_numbers: config.test_numbers,
         tokens,
         hasher,
         phone_check: config.phone_check,
@@ -137,21 +145,20 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     tokio::spawn(upkeep);
     let (watched, until) = (keys.clone(), stop.ending.clone());
     tokio::spawn(async move { watched.watch(until).await });
-    let service = grpc::AuthGrpc {
+    let service = AuthServiceServer::new(grpc::AuthGrpc {
         auth,
         account,
         verifier,
         keys,
-        gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock),
+        gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock.clone()),
         trusted_proxies: config.trusted_proxies,
-    };
-    let routes = Routes::new(
-        AuthServiceServer::new(service).max_decoding_message_size(kit::grpc::MAX_MESSAGE),
-    );
+    })
+    .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
+    let (routes, services) = with_sandbox(Routes::new(service), sandbox, clock);
     let server = GrpcServer {
         listener,
         tls: config.tls,
-        services: SERVICES,
+        services,
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
@@ -160,4 +167,31 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     server.serve(routes).await?;
     database.close().await;
     Ok(())
+}
+
+/// Tells the log what becomes of codes, and what their messages cost.
+fn say_what_is_sent(config: &Config, now: UnixMillis) {
+    if matches!(config.sms, SmsConfig::Simulated(_)) {
+        tracing::warn!(
+            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
+             so anybody can sign in as anybody"
+        );
+    }
+    config.texts.log(config.challenge_rules.lifetime);
+    config.test_numbers.log(now);
+}
+
+/// The services, and their names for reflection: the sandbox is one of them where
+/// it has something to show.
+fn with_sandbox(
+    routes: Routes,
+    outbox: Option<Arc<Outbox>>,
+    clock: Arc<dyn Clock>,
+) -> (Routes, &'static [&'static str]) {
+    let Some(outbox) = outbox else {
+        return (routes, SERVICES);
+    };
+    let sandbox = SandboxServiceServer::new(SandboxGrpc { outbox, clock })
+        .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
+    (routes.add_service(sandbox), SERVICES_AND_SANDBOX)
 }

@@ -7,9 +7,11 @@
 pub mod chain;
 pub mod guards;
 pub mod message;
+pub mod outbox;
 mod prefixes;
 pub mod provider;
 pub mod queue;
+pub mod segments;
 mod simulated;
 pub mod text;
 

@@ -21,6 +21,15 @@ use kit::{
 };
 use testkit::{PrivateRedis, PrivateRedisCluster};
 
+#[path = "challenge_conformance/fixed_codes.rs"]
+mod fixed_codes;
+
+use fixed_codes::{
+    a_bare_fixed_code_finds_its_own_phone, a_fixed_code_can_be_tried_five_times,
+    a_fixed_code_that_is_taken_answers_by_name, a_thousand_fixed_codes_use_up_nothing,
+    codes_that_are_fixed_are_drawn_for_nobody_else,
+};
+
 const LIFETIME: Duration = Duration::from_secs(120);
 const DELIVERY: Duration = Duration::from_millis(1500);
 const SHORT_IN_A_ROW: u32 = 3;
@@ -68,6 +77,11 @@ suite![
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
     a_thousand_guesses_at_one_phone_are_hopeless,
+    a_thousand_fixed_codes_use_up_nothing,
+    a_bare_fixed_code_finds_its_own_phone,
+    a_fixed_code_that_is_taken_answers_by_name,
+    a_fixed_code_can_be_tried_five_times,
+    codes_that_are_fixed_are_drawn_for_nobody_else,
 ];
 
 /// The rules over one store, of which this test is the only user.

@@ -4,11 +4,12 @@ pub(crate) mod auths;
 pub(crate) mod meta;
 pub(crate) mod personal_area;
 pub(crate) mod reference;
+pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 mod web;
 
-use axum::{Router, extract::Request, routing::MethodRouter};
+use axum::{Router, http::Method, routing::MethodRouter};
 use proto::Reason;
 use tonic::metadata::AsciiMetadataValue;
 
@@ -23,8 +24,8 @@ pub(crate) fn router(services: Services) -> Router {
         .into_iter()
         .fold(Router::new(), with_and_without_slash)
         .merge(web::router())
-        .fallback(path_not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async || nothing_here())
+        .method_not_allowed_fallback(async |method: Method| no_such_method(&method))
         .with_state(services)
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn paths() -> Vec<(&'static str, MethodRouter<Services>)> {
         ("/readyz", meta::readyz_methods()),
     ];
     paths.extend(reference::paths());
+    paths.extend(sandbox::paths());
     paths
 }
 
@@ -54,15 +56,15 @@ fn with_and_without_slash(
         .route(&format!("{path}/"), methods)
 }
 
-async fn path_not_found() -> Problem {
+fn nothing_here() -> Problem {
     Problem::new(Reason::PathNotFound, "nothing is at this path")
 }
 
 /// The header `Allow` is added by the router, which knows the methods.
-async fn method_not_allowed(request: Request) -> Problem {
+fn no_such_method(method: &Method) -> Problem {
     Problem::new(
         Reason::MethodNotAllowed,
-        format!("this path does not take the method {}", request.method()),
+        format!("this path does not take the method {method}"),
     )
 }
 

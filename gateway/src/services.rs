@@ -9,7 +9,9 @@ use kit::{
     service_token::ServiceTokenSigner,
 };
 use proto::{
-    auth::v1::auth_service_client::AuthServiceClient,
+    auth::v1::{
+        auth_service_client::AuthServiceClient, sandbox_service_client::SandboxServiceClient,
+    },
     profile::v1::profile_service_client::ProfileServiceClient,
 };
 use tonic_health::pb::health_client::HealthClient;
@@ -26,6 +28,8 @@ pub(crate) const PROFILE: &str = "profile-service";
 pub(crate) struct Services {
     /// Calls auth-service, as the gateway.
     pub(crate) auth: AuthServiceClient<ServiceChannel>,
+    /// Asks auth-service what it would have sent.
+    pub(crate) sandbox: SandboxServiceClient<ServiceChannel>,
     /// Asks auth-service for its health.
     pub(crate) auth_health: HealthClient<ServiceChannel>,
     /// Calls profile-service, as nobody: the user's own token speaks there.
@@ -46,6 +50,7 @@ impl Services {
         let profile = channel(PROFILE, &config.profile, Outgoing::default());
         Self {
             auth: AuthServiceClient::new(auth.clone()),
+            sandbox: SandboxServiceClient::new(auth.clone()),
             auth_health: HealthClient::new(auth),
             profile: ProfileServiceClient::new(profile.clone()),
             profile_health: HealthClient::new(profile),

@@ -9,7 +9,7 @@ pub use idempotency::is_idempotent;
 pub use reason::Reason;
 pub use refusal::Refusal;
 
-/// Everything reflection serves: both files with their comments and imports.
+/// Everything reflection serves: the files with their comments and imports.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("descriptors");
 
 /// The package `auth`.

@@ -17,5 +17,7 @@ mod logs;
 mod outage;
 mod programs;
 mod races;
+mod sandbox;
 mod sessions;
+mod test_numbers;
 mod tls;

@@ -180,7 +180,7 @@ fn which_sessions(uri: &Uri) -> Result<SignOutRequest, Problem> {
 }
 
 /// As in "2026-11-22T20:24:35Z": whole seconds, so that all look alike.
-fn rfc_3339(time: Timestamp) -> String {
+pub(super) fn rfc_3339(time: Timestamp) -> String {
     Timestamp { nanos: 0, ..time }.to_string()
 }
 

@@ -14,7 +14,7 @@ use crate::{file::File, routes::with_and_without_slash, services::Services};
 
 /// Nothing but the page's own files, nothing inline, no other host, no frame,
 /// no plain form; and no text that becomes code or markup.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; form-action 'none'; \
                       base-uri 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
@@ -81,7 +81,7 @@ fn serving(part: &Part) -> MethodRouter<Services> {
 }
 
 /// With what else a browser is told to keep from the page.
-fn guarded(mut response: Response) -> Response {
+pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     headers.insert(OPENER_POLICY, SAME_ORIGIN);

@@ -13,6 +13,7 @@ mod http;
 mod meta;
 mod personal_area;
 mod reference;
+mod sandbox;
 mod sessions;
 mod tokens;
 mod web;
