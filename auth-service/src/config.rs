@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub use guards::GuardSettings;
-pub use providers::ProviderSettings;
+pub use providers::{PlainHttp, ProviderConfig, ProviderSettings, RealSms};
 pub use texts::TextSettings;
 
 /// Phone-number sign-in: one-time codes, users, sessions, tokens (gRPC)
@@ -212,10 +212,6 @@ pub enum SmsConfig {
     Real(RealSms),
 }
 
-/// Real delivery.
-#[derive(Clone, Debug)]
-pub struct RealSms {}
-
 impl Config {
     /// The program's configuration.
     ///
@@ -255,8 +251,8 @@ impl Config {
                 PhoneCheck::Possible,
                 LimitDefaults::SIMULATED,
             ),
-            SmsDelivery::Providers(_providers) => (
-                SmsConfig::Real(RealSms {}),
+            SmsDelivery::Providers(providers) => (
+                SmsConfig::Real(settings.providers.real(providers)?),
                 PhoneCheck::Valid,
                 LimitDefaults::REAL,
             ),

@@ -29,10 +29,10 @@ use std::sync::Arc;
 use kit::{
     access_token::AccessTokenVerifier,
     client::{self as peer, Outgoing},
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     grpc::GrpcServer,
     health::{Dependency, Health},
-    random::SystemRandom,
+    random::{Random, SystemRandom},
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
     stop::Stop,
 };
@@ -43,10 +43,11 @@ use tonic::service::Routes;
 use account::Account;
 use auth::Auth;
 use challenges::Challenges;
+use key_ring::KeyRing;
 use mac::Hasher;
 use profiles::Profiles;
 use sessions::Sessions;
-use sms::{SimulatedSms, SmsSender};
+use sms::{Sending, guards::Guards};
 use tokens::Tokens;
 use users::Users;
 
@@ -63,13 +64,7 @@ const SERVICES: &[&str] = &["auth.v1.AuthService"];
 /// # Errors
 /// When a SQLite file cannot be opened.
 pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
-    if matches!(config.sms, SmsConfig::Simulated(_)) {
-        tracing::warn!(
-            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
-             so anybody can sign in as anybody"
-        );
-    }
-    let clock = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
@@ -112,9 +107,15 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     });
-    let sms: Arc<dyn SmsSender> = match config.sms {
-        SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
-        SmsConfig::Real(_) => todo!(),
+    let sending = match config.sms {
+        SmsConfig::Simulated(delay) => Sending::simulated(delay, random.clone()),
+        SmsConfig::Real(real) => Sending::real(
+            real,
+            Arc::new(Guards::default()),
+            &clock,
+            &config.metrics,
+            stop.closing.clone(),
+        ),
     };
     let auth = Auth {
         challenges: Arc::new(Challenges::new(
@@ -125,7 +126,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         )),
         users,
         profiles,
-        sms,
+        sms: sending.sms.clone(),
         texts: Arc::new(config.texts),
         tokens,
         hasher,
@@ -133,10 +134,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     };
-    let upkeep = upkeep::keep_up(account.clone(), random.clone(), stop.ending.clone());
-    tokio::spawn(upkeep);
-    let (watched, until) = (keys.clone(), stop.ending.clone());
-    tokio::spawn(async move { watched.watch(until).await });
+    in_the_background(&account, &keys, random.clone(), &stop);
     let service = grpc::AuthGrpc {
         auth,
         account,
@@ -157,7 +155,22 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         random,
         stop,
     };
-    server.serve(routes).await?;
+    let served = server.serve(routes).await;
+    sending.end().await;
+    served?;
     database.close().await;
     Ok(())
+}
+
+/// What goes on beside the calls, until the end.
+fn in_the_background(
+    account: &Arc<Account>,
+    keys: &Arc<KeyRing>,
+    random: Arc<dyn Random>,
+    stop: &Stop,
+) {
+    let upkeep = upkeep::keep_up(account.clone(), random, stop.ending.clone());
+    tokio::spawn(upkeep);
+    let (watched, until) = (keys.clone(), stop.ending.clone());
+    tokio::spawn(async move { watched.watch(until).await });
 }
