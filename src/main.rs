@@ -85,9 +85,9 @@ fn greet(scheme: &str, addresses: Addresses, try_it: TryIt) {
         TryIt::Messages => (
             "the code comes by message",
             format!(
-                r#"read -rp 'Your phone, as in +77777777766: ' phone
+                r#"phone=+77777777766  # yours
   {curl} $api/auths/ -H 'Content-Type: application/json' -d "{{\"phone_number\":\"$phone\"}}"
-  read -rp 'The code in the message: ' code"#
+  code=3613           # the one in the message"#
             ),
         ),
     };

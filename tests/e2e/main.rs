@@ -18,4 +18,5 @@ mod outage;
 mod programs;
 mod races;
 mod sessions;
+mod sms;
 mod tls;
