@@ -294,4 +294,35 @@ mod tests {
         let anywhere = "--auth-sms-plain-http=anywhere";
         assert!(at("http://sms.internal/", &[anywhere]).is_ok());
     }
+
+    #[test]
+    fn real_messages_have_the_strict_limits() {
+        let key = "-----BEGIN PRIVATE KEY-----\n\
+            MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+            -----END PRIVATE KEY-----\n";
+        let secret = |name: &str| format!("--{name}=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+        kit::crypto::install();
+        let cli = crate::config::Cli::try_parse_from([
+            "x",
+            "--auth-sms=webhook",
+            "--auth-sms-webhook-url=https://example.com/",
+            SECRET,
+            "--auth-database-url=sqlite:///nonexistent",
+            "--auth-redis-url=memory://",
+            "--profile-url=http://127.0.0.1:1",
+            &secret("service-key"),
+            &secret("gateway-key"),
+            &secret("auth-code-pepper"),
+            &format!("--auth-signing-key={key}"),
+        ])
+        .unwrap();
+        let config = crate::Config::from_cli(&cli).unwrap();
+        let rules = config.challenge_rules;
+        assert_eq!(rules.phone_limits.per_phone, 15);
+        assert_eq!(rules.phone_limits.per_phone_and_address, 5);
+        assert_eq!(rules.phone_limits.gap, Duration::from_secs(30));
+        assert_eq!((rules.starts_per_client, rules.short_in_a_row), (60, 3));
+        assert_eq!(config.phone_check, crate::phone::PhoneCheck::Valid);
+        assert_eq!(config.cors, kit::cors::CorsOrigins::List(Vec::new()));
+    }
 }
