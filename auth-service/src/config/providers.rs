@@ -180,8 +180,9 @@ impl ProviderSettings {
             return Err(SettingsError(wrong.to_owned()));
         }
         let base = &self.auth_sms_twilio_url;
-        self.url("AUTH_SMS_TWILIO_URL", base)?;
-        TwilioConfig::new(base, &account, &token, &from).ok_or_else(|| {
+        let url = self.url("AUTH_SMS_TWILIO_URL", base)?;
+        let config = TwilioConfig::new(base, &account, &token, &from);
+        config.filter(|_| url.query().is_none()).ok_or_else(|| {
             SettingsError("AUTH_SMS_TWILIO_URL: expected a URL without a query".to_owned())
         })
     }
@@ -260,6 +261,9 @@ mod tests {
             assert!(line.starts_with(&format!("{missing} is not set")), "{line}");
             flags.push(flag);
         }
+        let query = "--auth-sms-twilio-url=https://example.com/?x";
+        let line = complaint(SmsProvider::Twilio, &[&flags[..], &[query]].concat());
+        assert!(line.starts_with("AUTH_SMS_TWILIO_URL: "), "{line}");
         let twilio = real(&[SmsProvider::Twilio], &flags).unwrap();
         assert_eq!(format!("{twilio:?}"), "[Twilio(TwilioConfig)]");
     }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::client::{self, Outgoing};
+use proto::auth::v1::{RequestCodeRequest, auth_service_client::AuthServiceClient};
 use serde_json::json;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::common::{
     http::{Answer, ready, request},
-    processes::{END, Process, command},
+    processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command},
 };
 
 /// A process that sends `at_once` and lets `queue` wait.
@@ -49,6 +51,46 @@ impl Program {
         let body = json!({ "phone_number": phone }).to_string();
         request("POST", &url, &[("content-type", "application/json")], body).await
     }
+}
+
+/// auth-service by itself: nothing of this needs the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auth_service_by_itself_sends_what_is_queued() {
+    let slow = Reply::TakesAfter(Duration::from_millis(500));
+    let receiver = Receiver::start(&[slow]).await;
+    let data = tempfile::tempdir().unwrap();
+    let database = data.path().join("auth.db");
+    let mut auth = command("auth-service");
+    auth.args(["--auth-listen=127.0.0.1:0", "--auth-redis-url=memory://"])
+        .arg(format!(
+            "--auth-database-url=sqlite://{}",
+            database.display()
+        ))
+        .arg("--profile-url=http://127.0.0.1:1")
+        .args([SERVICE_KEY, GATEWAY_KEY, PEPPER, SIGNING_KEY])
+        .args(flags("webhook", &receiver, &receiver))
+        .arg("--auth-sms-at-once=1");
+    let mut process = Process::start(auth);
+    let address = process.line_after("auth-service listens on ");
+    let urls = format!("http://{address}").parse().unwrap();
+    let channel = client::channel("auth-service", &urls, Outgoing::default());
+    let mut auth = AuthServiceClient::new(channel);
+    for each in 0..4 {
+        let request = RequestCodeRequest {
+            phone_number: phone(each),
+            ..RequestCodeRequest::default()
+        };
+        let asked = auth.request_code(request).await.unwrap().into_inner();
+        assert_eq!(
+            (asked.simulated_code, asked.resend_after_seconds),
+            (None, 30)
+        );
+    }
+    process.signal("-TERM");
+    let (status, log) = process.end(END);
+    assert_eq!(status, Some(0), "{log}");
+    assert_eq!(receiver.sent().len(), 4);
+    assert_eq!(told(&log, "delivered"), told(&log, "queued"), "{log}");
 }
 
 /// The ids of the messages that the log tells this of.
@@ -89,7 +131,7 @@ async fn a_full_queue_is_an_outage_and_nothing_is_spent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_end_what_is_queued_is_sent() {
-    let slow = Reply::TakesAfter(Duration::from_millis(500));
+    let slow = Reply::TakesAfter(Duration::from_secs(1));
     let receiver = Receiver::start(&[slow]).await;
     let program = start(&receiver, 1, 100).await;
     for each in 0..5 {
