@@ -106,49 +106,36 @@ impl Chain {
     ) -> Result<(), Failure> {
         let until = Instant::now() + self.deadline.min(patience);
         let mut failed = Failure::NotTaken("there was no time for an attempt".to_owned());
-        let order = self.order();
-        for (link, still) in order.iter().zip((1..=order.len()).rev()) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            // As many as there are settings: a few.
-            let share = left / u32::try_from(still).unwrap_or(u32::MAX);
-            let name = link.provider.name();
-            *progress = Progress {
-                provider: Some(name),
-                attempts: progress.attempts + 1,
-            };
-            match self.attempt(link, message, share).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => {
-                    tracing::warn!(provider = name, id = %message.id, error = %failure,
-                        "a provider did not take a message");
-                    failed = failure;
+        let mut still = self.links.len();
+        let mut asked = vec![false; still];
+        for round in [Round::InTurn, Round::PassedOver] {
+            for (link, asked) in self.links.iter().zip(&mut asked) {
+                if *asked || (round == Round::InTurn && !link.is_due()) {
+                    continue;
+                }
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(failed);
+                }
+                // As many as there are settings: a few.
+                let share = left / u32::try_from(still).unwrap_or(u32::MAX);
+                (*asked, still) = (true, still - 1);
+                let name = link.provider.name();
+                *progress = Progress {
+                    provider: Some(name),
+                    attempts: progress.attempts + 1,
+                };
+                match self.attempt(link, message, share).await {
+                    Ok(()) => return Ok(()),
+                    Err(failure) => {
+                        tracing::warn!(provider = name, id = %message.id, error = %failure,
+                            "a provider did not take a message");
+                        failed = failure;
+                    }
                 }
             }
         }
         Err(failed)
-    }
-
-    /// Those that are passed over come last. One whose time is over comes in its
-    /// place, for this message alone.
-    fn order(&self) -> Vec<&Link> {
-        let now = Instant::now();
-        let (mut order, mut later) = (Vec::new(), Vec::new());
-        for link in &self.links {
-            let mut health = link.health.lock().unwrap_or_else(PoisonError::into_inner);
-            match health.passed_over_until {
-                Some(until) if now < until => later.push(link),
-                Some(_) => {
-                    health.passed_over_until = Some(now + PASS_OVER);
-                    order.push(link);
-                }
-                None => order.push(link),
-            }
-        }
-        order.append(&mut later);
-        order
     }
 
     async fn attempt(
@@ -205,6 +192,30 @@ impl Chain {
         }
         health.passed_over_until = Some(Instant::now() + PASS_OVER);
         self.passed_over.with_label_values(&[name]).set(1);
+    }
+}
+
+/// Who is passed over comes last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    InTurn,
+    PassedOver,
+}
+
+impl Link {
+    /// Whether it may be asked in its turn. When its time of being passed over is
+    /// over, the answer is yes once.
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match health.passed_over_until {
+            Some(until) if now < until => false,
+            Some(_) => {
+                health.passed_over_until = Some(now + PASS_OVER);
+                true
+            }
+            None => true,
+        }
     }
 }
 
