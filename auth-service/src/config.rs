@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub use guards::GuardSettings;
-pub use providers::ProviderSettings;
+pub use providers::{PlainHttp, ProviderConfig, ProviderSettings, RealSms};
 pub use test_numbers::TestNumberSettings;
 pub use texts::TextSettings;
 
@@ -221,10 +221,6 @@ pub enum SmsConfig {
     Real(RealSms),
 }
 
-/// Real delivery.
-#[derive(Clone, Debug)]
-pub struct RealSms {}
-
 impl Config {
     /// The program's configuration.
     ///
@@ -264,8 +260,8 @@ impl Config {
                 PhoneCheck::Possible,
                 LimitDefaults::SIMULATED,
             ),
-            SmsDelivery::Providers(_providers) => (
-                SmsConfig::Real(RealSms {}),
+            SmsDelivery::Providers(providers) => (
+                SmsConfig::Real(settings.providers.real(providers)?),
                 PhoneCheck::Valid,
                 LimitDefaults::REAL,
             ),

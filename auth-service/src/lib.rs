@@ -34,7 +34,7 @@ use kit::{
     clock::{Clock, SystemClock, UnixMillis},
     grpc::GrpcServer,
     health::{Dependency, Health},
-    random::SystemRandom,
+    random::{Random, SystemRandom},
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
     stop::Stop,
 };
@@ -47,11 +47,12 @@ use tonic::service::Routes;
 use account::Account;
 use auth::Auth;
 use challenges::Challenges;
+use key_ring::KeyRing;
 use mac::Hasher;
 use profiles::Profiles;
 use sandbox::SandboxGrpc;
 use sessions::Sessions;
-use sms::{SimulatedSms, SmsSender, outbox::Outbox};
+use sms::{Sending, guards::Guards, outbox::Outbox};
 use tokens::Tokens;
 use users::Users;
 
@@ -70,7 +71,7 @@ const SERVICES_AND_SANDBOX: &[&str] = &["auth.v1.AuthService", "auth.v1.SandboxS
 /// # Errors
 /// When a SQLite file cannot be opened.
 pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
-    let clock = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     say_what_is_sent(&config, clock.now());
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
@@ -114,13 +115,15 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     });
-    let mut sandbox = None;
-    let sms: Arc<dyn SmsSender> = match config.sms {
-        SmsConfig::Simulated(delay) => {
-            let outbox: &Arc<Outbox> = sandbox.insert(Arc::default());
-            Arc::new(SimulatedSms::new(delay, outbox.clone(), random.clone()))
-        }
-        SmsConfig::Real(_) => todo!(),
+    let sending = match config.sms {
+        SmsConfig::Simulated(delay) => Sending::simulated(delay, random.clone()),
+        SmsConfig::Real(real) => Sending::real(
+            real,
+            Arc::new(Guards::default()),
+            &clock,
+            &config.metrics,
+            stop.closing.clone(),
+        ),
     };
     let challenges = Challenges::new(
         challenge_store,
@@ -132,7 +135,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         challenges: Arc::new(challenges.never_drawing(config.test_numbers.codes())),
         users,
         profiles,
-        sms,
+        sms: sending.sms.clone(),
         texts: Arc::new(config.texts),
         test_numbers: config.test_numbers,
         tokens,
@@ -141,10 +144,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         clock: clock.clone(),
         random: random.clone(),
     };
-    let upkeep = upkeep::keep_up(account.clone(), random.clone(), stop.ending.clone());
-    tokio::spawn(upkeep);
-    let (watched, until) = (keys.clone(), stop.ending.clone());
-    tokio::spawn(async move { watched.watch(until).await });
+    in_the_background(&account, &keys, random.clone(), &stop);
     let service = AuthServiceServer::new(grpc::AuthGrpc {
         auth,
         account,
@@ -154,7 +154,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         trusted_proxies: config.trusted_proxies,
     })
     .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
-    let (routes, services) = with_sandbox(Routes::new(service), sandbox, clock);
+    let (routes, services) = with_sandbox(Routes::new(service), sending.sandbox.clone(), clock);
     let server = GrpcServer {
         listener,
         tls: config.tls,
@@ -164,19 +164,15 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         random,
         stop,
     };
-    server.serve(routes).await?;
+    let served = server.serve(routes).await;
+    sending.end().await;
+    served?;
     database.close().await;
     Ok(())
 }
 
 /// Tells the log what becomes of codes, and what their messages cost.
 fn say_what_is_sent(config: &Config, now: UnixMillis) {
-    if matches!(config.sms, SmsConfig::Simulated(_)) {
-        tracing::warn!(
-            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
-             so anybody can sign in as anybody"
-        );
-    }
     config.texts.log(config.challenge_rules.lifetime);
     config.test_numbers.log(now);
 }
@@ -194,4 +190,17 @@ fn with_sandbox(
     let sandbox = SandboxServiceServer::new(SandboxGrpc { outbox, clock })
         .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
     (routes.add_service(sandbox), SERVICES_AND_SANDBOX)
+}
+
+/// What goes on beside the calls, until the end.
+fn in_the_background(
+    account: &Arc<Account>,
+    keys: &Arc<KeyRing>,
+    random: Arc<dyn Random>,
+    stop: &Stop,
+) {
+    let upkeep = upkeep::keep_up(account.clone(), random, stop.ending.clone());
+    tokio::spawn(upkeep);
+    let (watched, until) = (keys.clone(), stop.ending.clone());
+    tokio::spawn(async move { watched.watch(until).await });
 }

@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod guards;
+mod http;
 pub mod message;
 pub mod outbox;
 mod prefixes;
@@ -14,16 +15,33 @@ pub mod queue;
 pub mod segments;
 mod simulated;
 pub mod text;
+pub mod twilio;
+pub mod webhook;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kit::clock::UnixMillis;
+use kit::{
+    clock::{Clock, UnixMillis},
+    metrics::Metrics,
+    random::Random,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::challenges::{ChallengeId, store::Unavailable};
+use crate::{
+    challenges::{ChallengeId, store::Unavailable},
+    config::{ProviderConfig, RealSms},
+};
 
-use guards::GuardRefusal;
+use chain::Chain;
+use guards::{GuardRefusal, Guards};
+use http::HttpClient;
 use message::Message;
+use outbox::Outbox;
+use provider::Provider;
+use twilio::Twilio;
+use webhook::Webhook;
 
 pub use simulated::{DelayRange, SimulatedSms};
 
@@ -83,4 +101,70 @@ pub trait SmsSender: Send + Sync {
 
     /// Whether the answer shows the code.
     fn disclosure(&self) -> Disclosure;
+}
+
+/// A sender, and what runs behind it.
+pub(crate) struct Sending {
+    /// Takes messages.
+    pub(crate) sms: Arc<dyn SmsSender>,
+    /// What a simulated delivery would have sent.
+    pub(crate) sandbox: Option<Arc<Outbox>>,
+    /// Sends them, until the last one.
+    deliveries: Option<(JoinHandle<()>, CancellationToken)>,
+}
+
+impl Sending {
+    /// Sends nothing.
+    pub(crate) fn simulated(delay: DelayRange, random: Arc<dyn Random>) -> Self {
+        tracing::warn!(
+            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
+             so anybody can sign in as anybody"
+        );
+        let outbox: Arc<Outbox> = Arc::default();
+        Self {
+            sms: Arc::new(SimulatedSms::new(delay, outbox.clone(), random)),
+            sandbox: Some(outbox),
+            deliveries: None,
+        }
+    }
+
+    /// Sends by providers; after `closing`, not for long.
+    pub(crate) fn real(
+        config: RealSms,
+        guards: Arc<Guards>,
+        clock: &Arc<dyn Clock>,
+        metrics: &Metrics,
+        closing: CancellationToken,
+    ) -> Self {
+        let http = HttpClient::new(&config.tls);
+        let provider = |config| -> Arc<dyn Provider> {
+            let (http, clock) = (http.clone(), clock.clone());
+            match config {
+                ProviderConfig::Webhook(config) => Arc::new(Webhook::new(config, http, clock)),
+                ProviderConfig::Twilio(config) => Arc::new(Twilio::new(config, http, clock)),
+            }
+        };
+        let providers: Vec<_> = config.providers.into_iter().map(provider).collect();
+        let names: Vec<_> = providers.iter().map(|each| each.name()).collect();
+        tracing::info!(providers = names.join(", "), "codes are sent by message");
+        let chain = Chain::new(providers, config.deadline, metrics);
+        let (sms, queue) = queue::open(chain, guards, config.limits, clock.clone(), metrics);
+        let last = CancellationToken::new();
+        let running = tokio::spawn(queue.run(closing, last.clone()));
+        Self {
+            sms: Arc::new(sms),
+            sandbox: None,
+            deliveries: Some((running, last)),
+        }
+    }
+
+    /// Waits for what is queued to be sent: no more comes.
+    pub(crate) async fn end(self) {
+        if let Some((running, last)) = self.deliveries {
+            last.cancel();
+            if let Err(error) = running.await {
+                tracing::error!(%error, "messages are lost");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// A crate's name in code, and where alone it may stand.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("sqlx::", &["database/src/"]),
     (
         "::redis::",
@@ -16,6 +16,7 @@ const HOMES: [(&str, &[&str]); 6] = [
         ],
     ),
     ("axum::", &["gateway/src/"]),
+    ("hyper_rustls::", &["auth-service/src/sms/http.rs"]),
     ("utoipa::", &["gateway/src/"]),
     ("rlibphonenumber::", &["auth-service/src/phone.rs"]),
     (

@@ -19,5 +19,6 @@ mod programs;
 mod races;
 mod sandbox;
 mod sessions;
+mod sms;
 mod test_numbers;
 mod tls;

@@ -34,3 +34,34 @@ impl fmt::Debug for Message {
         write!(formatter, "Message({} to {:?})", self.id, self.phone)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use kit::random::SystemRandom;
+
+    use super::*;
+    use crate::{challenges::Slot, mac::Mac, phone::PhoneCheck};
+
+    /// A message of the epoch's first second.
+    pub(crate) fn message() -> Message {
+        Message {
+            id: Uuid::from_u128(7),
+            phone: PhoneNumber::parse("+77777777766", PhoneCheck::Valid).unwrap(),
+            text: "Your code: 3613".to_owned(),
+            segments: 1,
+            challenge: ChallengeId::draw(
+                Slot::of(&Mac::from_stored(String::new())),
+                &SystemRandom::default(),
+            ),
+            client: [127, 0, 0, 1].into(),
+            expires_at: UnixMillis(120_000),
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_text_nor_number() {
+        let shown = format!("{:?}", message());
+        assert!(shown.ends_with("to +77*******66)"), "{shown}");
+        assert!(!shown.contains("3613"), "{shown}");
+    }
+}

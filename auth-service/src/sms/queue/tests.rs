@@ -1,0 +1,180 @@
+use std::sync::Mutex;
+
+use kit::clock::HeldClock;
+use tokio::time::sleep;
+
+use super::{
+    super::{
+        message::tests::message,
+        provider::{Failure, Provider},
+    },
+    *,
+};
+
+/// A provider that takes each message after so long.
+struct Slow {
+    takes: Duration,
+    taken: Mutex<Vec<Instant>>,
+}
+
+#[async_trait]
+impl Provider for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    async fn send(&self, _: &Message, patience: Duration) -> Result<(), Failure> {
+        timeout(patience, sleep(self.takes))
+            .await
+            .map_err(|_| Failure::Unknown("too slow".to_owned()))?;
+        self.taken.lock().unwrap().push(Instant::now());
+        Ok(())
+    }
+}
+
+struct Trial {
+    sms: QueuedSms,
+    provider: Arc<Slow>,
+    metrics: Metrics,
+    clock: Arc<HeldClock>,
+    closing: CancellationToken,
+    last: CancellationToken,
+    began: Instant,
+}
+
+impl Trial {
+    /// A queue, and its deliveries, which do not run yet.
+    fn new(takes: u64, waiting: usize, at_once: usize) -> (Self, Deliveries) {
+        let provider = Arc::new(Slow {
+            takes: Duration::from_secs(takes),
+            taken: Mutex::default(),
+        });
+        let metrics = Metrics::default();
+        let chain = Chain::new(vec![provider.clone()], Duration::from_secs(15), &metrics);
+        let clock = Arc::new(HeldClock::new(UnixMillis(0)));
+        let limits = QueueLimits { waiting, at_once };
+        let (sms, deliveries) = open(chain, Arc::default(), limits, clock.clone(), &metrics);
+        let trial = Self {
+            sms,
+            provider,
+            metrics,
+            clock,
+            closing: CancellationToken::new(),
+            last: CancellationToken::new(),
+            began: Instant::now(),
+        };
+        (trial, deliveries)
+    }
+
+    async fn hand_over(&self) -> Result<(), QueueFull> {
+        let place = self.sms.place()?;
+        let handed = self.sms.hand_over(place, message(), self.clock.now());
+        handed.await.unwrap();
+        Ok(())
+    }
+
+    fn run(&self, deliveries: Deliveries) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(deliveries.run(self.closing.clone(), self.last.clone()))
+    }
+
+    fn taken(&self) -> usize {
+        self.provider.taken.lock().unwrap().len()
+    }
+
+    fn counts(&self, line: &str) -> bool {
+        self.metrics
+            .render()
+            .contains(&format!("customauth_sms_{line}\n"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_takes_nothing_and_a_place_given_back_is_free() {
+    let (trial, _deliveries) = Trial::new(1, 2, 1);
+    trial.hand_over().await.unwrap();
+    let unused = trial.sms.place().unwrap();
+    assert!(trial.sms.place().is_err());
+    drop(unused);
+    trial.hand_over().await.unwrap();
+    assert!(trial.sms.place().is_err());
+    for line in ["queue_messages 2", "queue_capacity 2", "queued_total 2"] {
+        assert!(trial.counts(line), "{}", trial.metrics.render());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_are_sent_at_once_and_the_others_wait_their_turn() {
+    let (trial, deliveries) = Trial::new(10, 100, 2);
+    for _ in 0..5 {
+        trial.hand_over().await.unwrap();
+    }
+    let running = trial.run(deliveries);
+    trial.last.cancel();
+    running.await.unwrap();
+    let taken = trial.provider.taken.lock().unwrap().clone();
+    let seconds: Vec<_> = taken
+        .iter()
+        .map(|at| at.duration_since(trial.began).as_secs())
+        .collect();
+    assert_eq!(seconds, [10, 10, 20, 20, 30]);
+    assert!(trial.counts("messages_total{outcome=\"delivered\"} 5"));
+    assert!(trial.counts("queue_messages 0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_in_the_queue_is_not_sent() {
+    let (trial, deliveries) = Trial::new(1, 10, 1);
+    trial.hand_over().await.unwrap();
+    trial.clock.advance(Duration::from_secs(120));
+    trial.last.cancel();
+    trial.run(deliveries).await.unwrap();
+    assert_eq!(trial.taken(), 0);
+    assert!(trial.counts("messages_total{outcome=\"expired\"} 1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_what_is_queued_is_sent_and_nothing_is_taken_any_more() {
+    let (trial, deliveries) = Trial::new(2, 10, 1);
+    for _ in 0..3 {
+        trial.hand_over().await.unwrap();
+    }
+    let running = trial.run(deliveries);
+    trial.closing.cancel();
+    // The server is not at its end: a request in flight still comes in.
+    sleep(Duration::from_secs(1)).await;
+    trial.hand_over().await.unwrap();
+    trial.last.cancel();
+    running.await.unwrap();
+    assert_eq!(trial.taken(), 4);
+    assert!(trial.sms.place().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_sent_before_the_end_is_told() {
+    let (trial, deliveries) = Trial::new(5, 10, 1);
+    for _ in 0..5 {
+        trial.hand_over().await.unwrap();
+    }
+    let running = trial.run(deliveries);
+    trial.closing.cancel();
+    running.await.unwrap();
+    assert!(trial.began.elapsed() < Duration::from_secs(9));
+    assert_eq!(trial.taken(), 1);
+    for line in [
+        "messages_total{outcome=\"delivered\"} 1",
+        "messages_total{outcome=\"abandoned\"} 4",
+        "queue_messages 0",
+        "queued_total 5",
+    ] {
+        assert!(trial.counts(line), "{}", trial.metrics.render());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_nobody_takes_has_failed() {
+    let (trial, deliveries) = Trial::new(60, 10, 1);
+    trial.hand_over().await.unwrap();
+    trial.last.cancel();
+    trial.run(deliveries).await.unwrap();
+    assert!(trial.counts("messages_total{outcome=\"failed\"} 1"));
+}
