@@ -47,7 +47,12 @@ fn greet(scheme: &str, addresses: Addresses) {
         gateway,
         auth,
         profile,
+        metrics,
     } = addresses;
+    let metrics = match metrics {
+        Some(address) => format!("http://{address}/metrics"),
+        None => format!("{scheme}://{gateway}/metrics"),
+    };
     // The certificate names what the world calls this machine.
     let curl = match scheme {
         "https" => "curl -sk",
@@ -58,6 +63,7 @@ fn greet(scheme: &str, addresses: Addresses) {
   HTTP/JSON        {scheme}://{gateway}
   auth-service     {auth} (gRPC)
   profile-service  {profile} (gRPC)
+  metrics          {metrics}
   personal area    {scheme}://{gateway}/ (a web page)
 
 Sign in (nothing is sent: the answer shows the code):

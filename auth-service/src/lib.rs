@@ -32,6 +32,7 @@ use kit::{
     clock::SystemClock,
     grpc::GrpcServer,
     health::{Dependency, Health},
+    metrics::requests::Requests,
     random::SystemRandom,
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
     stop::Stop,
@@ -77,10 +78,12 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let signer =
         ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
     let outgoing = Outgoing::signed(signer);
-    let profiles = Profiles::new(peer::channel(
+    let profiles = Profiles::new(peer::counted_channel(
+        NAME,
         profiles::SERVICE,
         &config.profile_url,
         outgoing,
+        &config.metrics,
     ));
     let keys = Arc::new(config.signing_keys);
     let hasher = Arc::new(Hasher::new(&config.code_pepper));
@@ -155,6 +158,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
+        requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
     server.serve(routes).await?;

@@ -21,6 +21,7 @@ use kit::{
     grpc::GrpcServer,
     health::{Dependency, Health},
     jwks::JwksCache,
+    metrics::requests::Requests,
     random::SystemRandom,
     service_token::ServiceTokenVerifier,
     stop::Stop,
@@ -55,10 +56,12 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let random = Arc::new(SystemRandom::default());
     let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
     let database = store.database();
-    let source = AuthServiceKeys::new(peer::channel(
+    let source = AuthServiceKeys::new(peer::counted_channel(
+        NAME,
         "auth-service",
         &config.auth_url,
         Outgoing::default(),
+        &config.metrics,
     ));
     let keys = Arc::new(JwksCache::new(Arc::new(source)));
     let fresh = keys.clone();
@@ -89,6 +92,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
+        requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
     server.serve(routes).await?;

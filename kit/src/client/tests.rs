@@ -331,6 +331,7 @@ async fn a_name_is_looked_up_again_when_its_addresses_are_dead() {
         service: "the service",
         replicas: Arc::new(Replicas::new(targets, Box::new(resolver))),
         outgoing: Outgoing::default(),
+        calls: None,
     }));
     call(&channel, CHANGES, 0).await.unwrap();
     assert_eq!(old.end().await.len(), 1);
