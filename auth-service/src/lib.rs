@@ -9,6 +9,7 @@ mod auth;
 pub mod challenges;
 pub mod code;
 pub mod config;
+mod counts;
 mod error;
 mod grpc;
 pub mod key_ring;
@@ -75,16 +76,10 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
     let challenge_store = challenges::open(&config.challenge_store_url)?;
-    let signer =
-        ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
-    let outgoing = Outgoing::signed(signer);
-    let profiles = Profiles::new(peer::counted_channel(
-        NAME,
-        profiles::SERVICE,
-        &config.profile_url,
-        outgoing,
-        &config.metrics,
-    ));
+    let counts = Arc::new(counts::Counts::new(&config.metrics));
+    database.count(&config.metrics, NAME);
+    challenge_store.count(&config.metrics);
+    let profiles = profiles(&config, clock.clone());
     let keys = Arc::new(config.signing_keys);
     let hasher = Arc::new(Hasher::new(&config.code_pepper));
     let verifier = AccessTokenVerifier::new(
@@ -112,6 +107,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         tokens: tokens.clone(),
         hasher: hasher.clone(),
         rules: config.session_rules,
+        counts: counts.clone(),
         clock: clock.clone(),
         random: random.clone(),
     });
@@ -143,6 +139,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let service = grpc::AuthGrpc {
         auth,
         account,
+        counts,
         verifier,
         keys,
         gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock),
@@ -164,4 +161,17 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     server.serve(routes).await?;
     database.close().await;
     Ok(())
+}
+
+/// The way to profile-service.
+fn profiles(config: &Config, clock: Arc<SystemClock>) -> Profiles {
+    let key = &config.service_key;
+    let signer = ServiceTokenSigner::new(key, NAME, profiles::SERVICE, clock);
+    Profiles::new(peer::counted_channel(
+        NAME,
+        profiles::SERVICE,
+        &config.profile_url,
+        Outgoing::signed(signer),
+        &config.metrics,
+    ))
 }

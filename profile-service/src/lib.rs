@@ -4,6 +4,7 @@
 //! rules) → the store, and back; an error becomes a status in `error`.
 
 pub mod config;
+mod counts;
 mod error;
 mod grpc;
 pub mod invite_code;
@@ -56,6 +57,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let random = Arc::new(SystemRandom::default());
     let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
     let database = store.database();
+    database.count(&config.metrics, NAME);
     let source = AuthServiceKeys::new(peer::counted_channel(
         NAME,
         "auth-service",
@@ -75,6 +77,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
             random: random.clone(),
         },
         users: AccessTokenVerifier::new(keys, &config.issuer, &config.audience, clock.clone()),
+        invites: counts::Invites::new(&config.metrics),
         services: ServiceTokenVerifier::new(&config.service_key, NAME, clock),
     });
     let routes = Routes::new(
