@@ -110,3 +110,65 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::Migrations;
+
+    static TABLES: Migrations = Migrations(&[(1, "marks", "CREATE TABLE marks (mark text)")]);
+
+    #[track_caller]
+    fn assert_tells(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.render();
+        for line in lines {
+            let line = format!("customauth_database_{line}");
+            assert!(text.lines().any(|each| each == line), "{line}\n{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_tells_how_busy_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        let url = url.parse().unwrap();
+        let stop = CancellationToken::new();
+        let database = Database::open(&url, &TABLES, stop);
+        let database = database.await.unwrap();
+        let metrics = Metrics::default();
+        database.count(&metrics, "a service");
+        let seconds = "request_duration_seconds_count";
+        let insert = "INSERT INTO marks VALUES ('a')";
+        database.write(insert, &[]).await.unwrap();
+        database.read("SELECT 1", &[]).await.unwrap();
+        assert!(database.read("nonsense", &[]).await.is_err());
+        let _writing = database.connection(Use::Write).await.unwrap();
+        assert_tells(
+            &metrics,
+            &[
+                &format!(r#"{seconds}{{kind="write",service="a service"}} 1"#),
+                &format!(r#"{seconds}{{kind="read",service="a service"}} 2"#),
+                &format!(r#"{seconds}{{kind="transaction",service="a service"}} 0"#),
+                r#"connections{pool="writer",service="a service",state="in_use"} 1"#,
+                r#"connections{pool="writer",service="a service",state="max"} 1"#,
+                r#"connections{pool="reader",service="a service",state="max"} 4"#,
+                r#"waiting{pool="writer",service="a service"} 0"#,
+                r#"refused_total{pool="writer",service="a service"} 0"#,
+            ],
+        );
+        let waiting = tokio::spawn({
+            let database = database.clone();
+            async move { database.write(insert, &[]).await }
+        });
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_tells(
+            &metrics,
+            &[r#"waiting{pool="writer",service="a service"} 1"#],
+        );
+        waiting.abort();
+    }
+}

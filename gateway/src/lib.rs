@@ -147,15 +147,20 @@ mod tests {
             .header("grpc-timeout", "1m")
             .body(Stalled)
             .unwrap();
+        let config = Config::from_cli(&cli).unwrap();
         let begun = Instant::now();
-        let response = api(&Config::from_cli(&cli).unwrap())
-            .oneshot(request)
-            .await
-            .unwrap();
+        let response = api(&config).oneshot(request).await.unwrap();
         assert_eq!(response.status(), 504);
         assert_eq!(response.headers()["error-code"], "DEADLINE_EXCEEDED");
         assert!(response.headers().contains_key("request-id"));
         // To the millisecond, in which the timer counts.
         assert_eq!(begun.elapsed().as_secs(), DEFAULT_DEADLINE.as_secs());
+        let told = config.metrics.render();
+        for line in [
+            r#"customauth_http_requests_total{method="POST",route="/api/v1/auths",status="504"} 1"#,
+            r#"customauth_errors_total{reason="DEADLINE_EXCEEDED",service="gateway"} 1"#,
+        ] {
+            assert!(told.lines().any(|each| each == line), "{line}\n{told}");
+        }
     }
 }

@@ -185,13 +185,13 @@ impl Service<Request<Body>> for ServiceChannel {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
         Box::pin(async move {
-            let calls = shared.calls.as_ref();
-            let mut counted = calls.map(|calls| calls.begin(request.uri().path()));
             let fallback = || Instant::now() + DEFAULT_DEADLINE;
             let deadline = context::deadline().unwrap_or_else(fallback);
             let (head, body) = request.into_parts();
             // A unary message is encoded already: this waits for nothing.
             let body = body.collect().await?.to_bytes();
+            let calls = shared.calls.as_ref();
+            let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
             let calling = shared.call(&head, &body, deadline);
             let answer = match tokio::time::timeout_at(deadline, calling).await {
                 Ok(answer) => answer,

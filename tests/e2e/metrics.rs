@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::json;
+use testkit::{PrivatePostgres, PrivateRedis};
 
 use crate::{
     common::{
@@ -239,6 +240,36 @@ async fn what_nobody_knows_makes_no_series(product: Product) {
         product.send(&method, &format!("/{each}"), None, None).await;
     }
     assert_eq!(series().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_shows() {
+    let (postgres, redis) = (PrivatePostgres::shared(), PrivateRedis::start());
+    let auth = postgres.create_database("auth");
+    let profile = postgres.create_database("profile");
+    let product = Product::on(&auth, &profile, &redis.url(), &[]).await;
+    redis.stop();
+    let body = json!({ "phone_number": phone(1) });
+    let path = "/api/v1/auths/";
+    let refused = product.send("POST", path, None, Some(body)).await;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    let scrape = product.scrape().await;
+    let unreachable = r#"customauth_redis_questions_total{outcome="unreachable"}"#;
+    assert!(scrape.value(unreachable) >= 1.0, "{}", scrape.0);
+    scrape.assert(&[
+        (
+            r#"customauth_codes_requested_total{outcome="unavailable"}"#,
+            1.0,
+        ),
+        (
+            r#"customauth_http_requests_total{method="POST",route="/api/v1/auths",status="503"}"#,
+            1.0,
+        ),
+    ]);
+    for service in ["auth-service", "gateway"] {
+        let reason = r#"customauth_errors_total{reason="DEPENDENCY_UNAVAILABLE",service="#;
+        assert!(scrape.value(&format!("{reason}\"{service}\"}}")) >= 1.0);
+    }
 }
 
 const ON_A_FREE_PORT: &str = "--metrics-listen=127.0.0.1:0";

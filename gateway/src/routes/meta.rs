@@ -121,7 +121,8 @@ refused!(
     ),
 )]
 pub(crate) async fn metrics(State(services): State<Services>) -> Result<Response, Problem> {
-    let metrics = services.metrics.ok_or_else(Problem::path_not_found)?;
+    let metrics = services.metrics.as_ref();
+    let metrics = metrics.ok_or_else(Problem::path_not_found)?;
     let mut response = Response::new(Body::from(metrics.render()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, metrics::CONTENT_TYPE);
