@@ -175,7 +175,7 @@ async fn a_journey_is_counted(product: Product) {
         (r#"customauth_client_calls_total{code="OK",method="CreateProfile",service="auth-service",to="profile-service"}"#, 2.0),
         (r#"customauth_errors_total{reason="INVITE_CODE_OWN",service="gateway"}"#, 1.0),
         (r#"customauth_errors_total{reason="INVITE_CODE_OWN",service="profile-service"}"#, 1.0),
-        (r#"customauth_http_requests_in_flight"#, 1.0),
+        ("customauth_http_requests_in_flight", 1.0),
         (r#"customauth_grpc_requests_in_flight{service="auth-service"}"#, 0.0),
     ]);
     let writes = r#"customauth_database_request_duration_seconds_count{kind="write",service="auth-service"}"#;
