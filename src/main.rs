@@ -61,7 +61,12 @@ fn greet(scheme: &str, addresses: Addresses, try_it: TryIt) {
         gateway,
         auth,
         profile,
+        metrics,
     } = addresses;
+    let metrics = match metrics {
+        Some(address) => format!("http://{address}/metrics"),
+        None => format!("{scheme}://{gateway}/metrics"),
+    };
     // The certificate names what the world calls this machine.
     let curl = match scheme {
         "https" => "curl -sk",
@@ -72,6 +77,7 @@ fn greet(scheme: &str, addresses: Addresses, try_it: TryIt) {
   HTTP/JSON        {scheme}://{gateway}
   auth-service     {auth} (gRPC)
   profile-service  {profile} (gRPC)
+  metrics          {metrics}
   personal area    {scheme}://{gateway}/ (a web page)
 "
     );

@@ -134,6 +134,9 @@ impl Settings {
                 &self.common,
             )?,
         };
+        // They count together.
+        configs.auth.metrics = configs.gateway.metrics.clone();
+        configs.profile.metrics = configs.gateway.metrics.clone();
         self.call_over_tls(&mut configs, auth, profile)?;
         Ok(configs)
     }

@@ -340,7 +340,7 @@ impl Config {
                     client_ca: settings.auth_tls_client_ca.as_deref(),
                 },
             )?,
-            metrics: Metrics::default(),
+            metrics: Metrics::of_process(),
         })
     }
 }

@@ -56,6 +56,9 @@ pub(crate) enum Error {
     /// UNAUTHENTICATED `SESSION_ENDED`.
     #[error("the session has ended")]
     SessionEnded,
+    /// UNAUTHENTICATED `SESSION_ENDED`, of which it is the cause.
+    #[error("the session has ended")]
+    RefreshTokenReplayed,
     /// NOT_FOUND `SESSION_NOT_FOUND`.
     #[error("there is no such session")]
     SessionNotFound,
@@ -120,7 +123,7 @@ impl From<Error> for Status {
                 refusal(Reason::TooManyAttempts).retry_after(retry_after)
             }
             Error::RefreshTokenInvalid => refusal(Reason::TokenInvalid),
-            Error::SessionEnded => refusal(Reason::SessionEnded),
+            Error::SessionEnded | Error::RefreshTokenReplayed => refusal(Reason::SessionEnded),
             Error::SessionNotFound => refusal(Reason::SessionNotFound).field("session_id"),
             Error::Database(database::Error::Overloaded) => kit::admission::overloaded(),
             Error::Database(cause) => outage(&cause),

@@ -9,6 +9,7 @@ mod auth;
 pub mod challenges;
 pub mod code;
 pub mod config;
+mod counts;
 mod error;
 mod grpc;
 pub mod key_ring;
@@ -34,6 +35,7 @@ use kit::{
     clock::{Clock, SystemClock, UnixMillis},
     grpc::GrpcServer,
     health::{Dependency, Health},
+    metrics::requests::Requests,
     random::{Random, SystemRandom},
     service_token::{ServiceTokenSigner, ServiceTokenVerifier},
     stop::Stop,
@@ -77,14 +79,10 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
     let challenge_store = challenges::open(&config.challenge_store_url)?;
-    let signer =
-        ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
-    let outgoing = Outgoing::signed(signer);
-    let profiles = Profiles::new(peer::channel(
-        profiles::SERVICE,
-        &config.profile_url,
-        outgoing,
-    ));
+    let counts = Arc::new(counts::Counts::new(&config.metrics));
+    database.count(&config.metrics, NAME);
+    challenge_store.count(&config.metrics);
+    let profiles = profiles(&config, clock.clone());
     let keys = Arc::new(config.signing_keys);
     let hasher = Arc::new(Hasher::new(&config.code_pepper));
     let verifier = AccessTokenVerifier::new(
@@ -112,6 +110,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         tokens: tokens.clone(),
         hasher: hasher.clone(),
         rules: config.session_rules,
+        counts: counts.clone(),
         clock: clock.clone(),
         random: random.clone(),
     });
@@ -148,6 +147,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let service = AuthServiceServer::new(grpc::AuthGrpc {
         auth,
         account,
+        counts,
         verifier,
         keys,
         gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock.clone()),
@@ -162,6 +162,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
+        requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
     let served = server.serve(routes).await;
@@ -203,4 +204,17 @@ fn in_the_background(
     tokio::spawn(upkeep);
     let (watched, until) = (keys.clone(), stop.ending.clone());
     tokio::spawn(async move { watched.watch(until).await });
+}
+
+/// The way to profile-service.
+fn profiles(config: &Config, clock: Arc<dyn Clock>) -> Profiles {
+    let key = &config.service_key;
+    let signer = ServiceTokenSigner::new(key, NAME, profiles::SERVICE, clock);
+    Profiles::new(peer::counted_channel(
+        NAME,
+        profiles::SERVICE,
+        &config.profile_url,
+        Outgoing::signed(signer),
+        &config.metrics,
+    ))
 }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod connection;
+mod figures;
 mod script;
 
 use ::redis::RedisError;

@@ -189,14 +189,14 @@ impl Sessions {
         Ok(!self.0.write(SQL, &values).await?.is_empty())
     }
 
-    /// Ends all of the user's sessions.
-    pub async fn end_all(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
+    /// Ends all of the user's sessions; how many.
+    pub async fn end_all(&self, user_id: Uuid, now: UnixMillis) -> Result<u64, Error> {
         const SQL: &str = "\
-            UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
-        self.0
-            .write_idempotent(SQL, &[user_id.into(), now.0.into()])
-            .await?;
-        Ok(())
+            UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL
+            RETURNING session_id";
+        let values = [user_id.into(), now.0.into()];
+        let ended = self.0.write_idempotent(SQL, &values).await?;
+        Ok(ended.len() as u64)
     }
 
     /// Deletes sessions that ended, or began, before these times, some at a

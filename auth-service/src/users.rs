@@ -135,8 +135,8 @@ impl Users {
     }
 
     /// Erases a user here: frees the phone, ends the sessions and forgets where
-    /// they were. Doing it again changes nothing.
-    pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
+    /// they were; whether there was one. Doing it again changes nothing.
+    pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<bool, Error> {
         self.0.transaction(&Erase { user_id, now }).await
     }
 
@@ -232,21 +232,22 @@ struct Erase {
 
 #[async_trait]
 impl Work for Erase {
-    type Output = ();
+    type Output = bool;
 
     const REPEAT: Repeat = Repeat::Idempotent;
 
-    async fn run(&self, transaction: &mut Transaction) -> Result<(), Error> {
+    async fn run(&self, transaction: &mut Transaction) -> Result<bool, Error> {
         const USER: &str = "\
             UPDATE users SET phone_number = NULL, erased_at = $2, profile_created = TRUE
-            WHERE user_id = $1 AND erased_at IS NULL";
+            WHERE user_id = $1 AND erased_at IS NULL
+            RETURNING user_id";
         const SESSIONS: &str = "\
             UPDATE sessions
             SET ended_at = COALESCE(ended_at, $2), user_agent = '', client_address = ''
             WHERE user_id = $1";
         let values = [self.user_id.into(), self.now.0.into()];
-        transaction.run(USER, &values).await?;
+        let erased = transaction.run(USER, &values).await?;
         transaction.run(SESSIONS, &values).await?;
-        Ok(())
+        Ok(!erased.is_empty())
     }
 }

@@ -33,6 +33,7 @@ use crate::routes::{auths, meta, personal_area, reference, sandbox, sessions, to
         meta::jwks,
         meta::livez,
         meta::readyz,
+        meta::metrics,
         reference::document,
         reference::page,
         sandbox::messages,

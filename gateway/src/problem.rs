@@ -38,6 +38,11 @@ impl Problem {
         }
     }
 
+    /// Nothing is there.
+    pub(crate) fn path_not_found() -> Self {
+        Self::new(Reason::PathNotFound, "nothing is at this path")
+    }
+
     /// A field of the request that is not as it has to be.
     pub(crate) fn field(name: &str, wanted: &str) -> Self {
         Self::new(Reason::FieldInvalid, format!("{name}: {wanted}"))

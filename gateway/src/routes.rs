@@ -20,13 +20,27 @@ const INVITE_CODE_LIMIT: usize = 64;
 
 /// Every path, with and without its last slash.
 pub(crate) fn router(services: Services) -> Router {
-    paths()
-        .into_iter()
+    offered(&services)
         .fold(Router::new(), with_and_without_slash)
         .merge(web::router())
-        .fallback(async || nothing_here())
+        .fallback(async || Problem::path_not_found())
         .method_not_allowed_fallback(async |method: Method| no_such_method(&method))
         .with_state(services)
+}
+
+/// Those of the paths that there are with these settings.
+fn offered(
+    services: &Services,
+) -> impl Iterator<Item = (&'static str, MethodRouter<Services>)> + use<> {
+    let metrics = services.metrics.is_some();
+    let there = move |path: &str| path != meta::METRICS || metrics;
+    paths().into_iter().filter(move |(path, _)| there(path))
+}
+
+/// The templates of all paths, the web page's too, without their last slash.
+pub(crate) fn templates(services: &Services) -> impl Iterator<Item = String> + use<> {
+    let of_api = offered(services).map(|(path, _)| path.to_owned());
+    of_api.chain(web::paths())
 }
 
 /// Every path of the API without its last slash, and what it does.
@@ -41,6 +55,7 @@ pub(crate) fn paths() -> Vec<(&'static str, MethodRouter<Services>)> {
         ("/.well-known/jwks.json", meta::jwks_methods()),
         ("/livez", meta::livez_methods()),
         ("/readyz", meta::readyz_methods()),
+        (meta::METRICS, meta::metrics_methods()),
     ];
     paths.extend(reference::paths());
     paths.extend(sandbox::paths());
@@ -54,10 +69,6 @@ fn with_and_without_slash(
     router
         .route(path, methods.clone())
         .route(&format!("{path}/"), methods)
-}
-
-fn nothing_here() -> Problem {
-    Problem::new(Reason::PathNotFound, "nothing is at this path")
 }
 
 /// The header `Allow` is added by the router, which knows the methods.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use kit::{
-    client::{Outgoing, ServiceChannel, channel},
+    client::{Outgoing, ServiceChannel, ServiceUrls, counted_channel},
     client_address::TrustedProxies,
     clock::Clock,
+    metrics::Metrics,
     service_token::ServiceTokenSigner,
 };
 use proto::{
@@ -18,6 +19,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::Config;
 
+/// The gateway itself, as callees and metrics name it.
+pub(crate) const GATEWAY: &str = "gateway";
 /// auth-service, as callees and log lines name it.
 pub(crate) const AUTH: &str = "auth-service";
 /// profile-service, as callees and log lines name it.
@@ -40,12 +43,17 @@ pub(crate) struct Services {
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
     /// Whether clients come by TLS.
     pub(crate) over_tls: bool,
+    /// What `/metrics` tells, where it is one of the paths.
+    pub(crate) metrics: Option<Metrics>,
 }
 
 impl Services {
     /// Connects to nothing yet: the first call does.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
-        let signer = ServiceTokenSigner::new(&config.key, "gateway", AUTH, clock);
+        let signer = ServiceTokenSigner::new(&config.key, GATEWAY, AUTH, clock);
+        let channel = |service, urls: &ServiceUrls, outgoing| {
+            counted_channel(GATEWAY, service, urls, outgoing, &config.metrics)
+        };
         let auth = channel(AUTH, &config.auth, Outgoing::signed(signer));
         let profile = channel(PROFILE, &config.profile, Outgoing::default());
         Self {
@@ -56,6 +64,10 @@ impl Services {
             profile_health: HealthClient::new(profile),
             trusted_proxies: Arc::new(config.trusted_proxies.clone()),
             over_tls: config.over_tls,
+            metrics: config
+                .metrics_listen
+                .is_none()
+                .then(|| config.metrics.clone()),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     backoff::jittered,
     context,
     deadline::exceeded,
+    metrics::{Metrics, requests::Calls},
     service_token::{self, ServiceTokenSigner},
     settings::SettingsError,
     tls::ClientTls,
@@ -134,17 +135,39 @@ struct Shared {
     service: &'static str,
     replicas: Arc<Replicas>,
     outgoing: Outgoing,
+    /// `None` where nobody counts.
+    calls: Option<Calls>,
 }
 
 /// A channel to `service`, as messages name it. It connects at the first call,
 /// and again whenever a connection was lost.
 pub fn channel(service: &'static str, urls: &ServiceUrls, outgoing: Outgoing) -> ServiceChannel {
-    let replicas = Replicas::new(urls.0.clone(), Box::new(SystemResolver));
-    ServiceChannel(Arc::new(Shared {
-        service,
-        replicas: Arc::new(replicas),
-        outgoing,
-    }))
+    ServiceChannel(Arc::new(Shared::new(service, urls, outgoing, None)))
+}
+
+/// The same; its calls are counted as those of `caller`.
+///
+/// # Panics
+/// As [`Metrics::counters`].
+pub fn counted_channel(
+    caller: &'static str,
+    service: &'static str,
+    urls: &ServiceUrls,
+    outgoing: Outgoing,
+    metrics: &Metrics,
+) -> ServiceChannel {
+    let calls = Calls::new(metrics, caller, service);
+    let shared = Arc::new(Shared::new(service, urls, outgoing, Some(calls)));
+    let seen = Arc::downgrade(&shared);
+    metrics.before_each(move || {
+        if let Some(shared) = seen.upgrade()
+            && let Some(calls) = &shared.calls
+        {
+            let replicas = &shared.replicas;
+            calls.replicas(replicas.count(), replicas.connected());
+        }
+    });
+    ServiceChannel(shared)
 }
 
 impl Service<Request<Body>> for ServiceChannel {
@@ -167,15 +190,37 @@ impl Service<Request<Body>> for ServiceChannel {
             let (head, body) = request.into_parts();
             // A unary message is encoded already: this waits for nothing.
             let body = body.collect().await?.to_bytes();
-            match tokio::time::timeout_at(deadline, shared.call(&head, &body, deadline)).await {
+            let calls = shared.calls.as_ref();
+            let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
+            let calling = shared.call(&head, &body, deadline);
+            let answer = match tokio::time::timeout_at(deadline, calling).await {
                 Ok(answer) => answer,
                 Err(_) => Err(exceeded().into_status()),
+            };
+            if let Some(counted) = &mut counted {
+                counted.ended(answer.as_ref());
             }
+            answer
         })
     }
 }
 
 impl Shared {
+    fn new(
+        service: &'static str,
+        urls: &ServiceUrls,
+        outgoing: Outgoing,
+        calls: Option<Calls>,
+    ) -> Self {
+        let replicas = Replicas::new(urls.0.clone(), Box::new(SystemResolver));
+        Self {
+            service,
+            replicas: Arc::new(replicas),
+            outgoing,
+            calls,
+        }
+    }
+
     async fn call(&self, head: &Parts, body: &Bytes, deadline: Instant) -> Result<Answer, Status> {
         let mut may_be_repeated = proto::is_idempotent(head.uri.path());
         let mut may_be_waited_for = true;
@@ -205,6 +250,9 @@ impl Shared {
                     tokio::time::sleep(jittered(PAUSE)).await;
                 }
                 Err(Failure { error, .. }) => return Err(self.unreachable(&error)),
+            }
+            if let Some(calls) = &self.calls {
+                calls.resent();
             }
         }
     }

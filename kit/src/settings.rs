@@ -3,7 +3,7 @@
 //! A wrong or missing one is a [`SettingsError`]: one line on stderr and exit
 //! status 2 (see [`crate::process::run`]).
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Args, error::ErrorKind};
@@ -259,6 +259,11 @@ pub struct Common {
     /// [default: `*` with simulated delivery, else none]
     #[arg(long, env = "CORS_ORIGINS")]
     pub cors_origins: Option<CorsOrigins>,
+    /// Where `/metrics` is served for Prometheus, as in 127.0.0.1:9464, by HTTP
+    /// without TLS. When it is set, the gateway has no `/metrics` among its public
+    /// paths [default: off]
+    #[arg(long, env = "METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// How this process calls the other services over TLS.
     #[command(flatten)]
     pub service_tls: ServiceTls,

@@ -2,10 +2,12 @@
 //! this crate, and the reasons that errors carry. It does no I/O.
 
 mod idempotency;
+mod methods;
 pub mod reason;
 mod refusal;
 
 pub use idempotency::is_idempotent;
+pub use methods::paths;
 pub use reason::Reason;
 pub use refusal::Refusal;
 

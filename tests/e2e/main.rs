@@ -14,6 +14,7 @@ mod guessing;
 mod journey;
 mod keys;
 mod logs;
+mod metrics;
 mod outage;
 mod programs;
 mod races;

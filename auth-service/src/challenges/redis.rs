@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use ::redis::{ConnectionInfo, Value, cmd, from_redis_value};
 use async_trait::async_trait;
-use kit::clock::{UnixMillis, millis};
+use kit::{
+    clock::{UnixMillis, millis},
+    metrics::Metrics,
+};
 
 use super::{
     id::ChallengeId,
@@ -284,5 +287,9 @@ impl ChallengeStore for RedisChallenges {
 
     async fn ping(&self) -> Result<(), Unavailable> {
         self.connection.ping().await
+    }
+
+    fn count(&self, metrics: &Metrics) {
+        self.connection.count(metrics);
     }
 }

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,11 +23,12 @@ use ::redis::{
     io::tcp::TcpSettings,
 };
 
-use kit::backoff::jittered;
-use tokio::sync::Semaphore;
+use kit::{backoff::jittered, metrics::Metrics};
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     cluster::{Address, Cluster},
+    figures::Figures,
     script::Question,
 };
 use crate::challenges::store::Unavailable;
@@ -62,6 +63,8 @@ pub(crate) struct Connection {
     turns: Semaphore,
     /// The last question has had no answer in time.
     silent: AtomicBool,
+    /// Not there where nobody counts.
+    figures: OnceLock<Figures>,
 }
 
 enum Kind {
@@ -90,7 +93,17 @@ impl Connection {
             kind,
             turns: Semaphore::new(AT_ONCE),
             silent: AtomicBool::new(false),
+            figures: OnceLock::new(),
         }
+    }
+
+    /// Counts its questions from now on.
+    ///
+    /// # Panics
+    /// As [`Metrics::counters`].
+    pub(crate) fn count(&self, metrics: &Metrics) {
+        // Whoever counts first counts.
+        let _ = self.figures.set(Figures::new(metrics));
     }
 
     /// Asks a question.
@@ -111,7 +124,11 @@ impl Connection {
         if waits && self.silent.load(Ordering::Relaxed) {
             return Err(late());
         }
+        let begun = Instant::now();
         let answer = tokio::time::timeout(PATIENCE, self.answer(question, twice)).await;
+        if let Some(figures) = self.figures.get() {
+            figures.note(answer.as_ref().ok(), begun.elapsed().as_secs_f64());
+        }
         let silent = match &answer {
             Ok(answer) => answer.as_ref().is_err_and(RedisError::is_timeout),
             Err(_) => true,

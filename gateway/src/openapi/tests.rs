@@ -81,7 +81,7 @@ fn what_it_refers_to_is_there() {
 fn every_answer_has_its_headers_and_every_error_its_codes() {
     let document = parsed();
     let operations = operations_of(&document);
-    assert_eq!(operations.len(), 18);
+    assert_eq!(operations.len(), 19);
     for (name, operation) in operations {
         let text = |key: &str| operation[key].as_str().is_some_and(|text| text.len() > 5);
         assert!(text("summary") && text("description"), "{name}");

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tonic::Code;
 use utoipa::ToSchema;
 
-use super::{no_such_method, nothing_here, sessions::rfc_3339, web};
+use super::{no_such_method, sessions::rfc_3339, web};
 use crate::{
     answer,
     file::File,
@@ -162,7 +162,7 @@ async fn listed(services: Services) -> Result<Vec<SandboxMessage>, Problem> {
     let mut sandbox = services.sandbox;
     match sandbox.list_messages(ListMessagesRequest {}).await {
         Ok(listed) => Ok(listed.into_inner().messages),
-        Err(status) if status.code() == Code::Unimplemented => Err(nothing_here()),
+        Err(status) if status.code() == Code::Unimplemented => Err(Problem::path_not_found()),
         Err(status) => Err(status.into()),
     }
 }

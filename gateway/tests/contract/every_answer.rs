@@ -32,6 +32,7 @@ async fn every_path_answers_with_and_without_its_last_slash() {
         ("GET /.well-known/jwks.json", 503),
         ("GET /livez", 200),
         ("GET /readyz", 200),
+        ("GET /metrics", 200),
         // It asks for a header.
         ("PUT /web/session", 400),
         ("GET /web/style.css", 200),

@@ -11,6 +11,7 @@ mod bodies;
 mod every_answer;
 mod http;
 mod meta;
+mod metrics;
 mod personal_area;
 mod reference;
 mod sandbox;

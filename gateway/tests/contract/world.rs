@@ -16,6 +16,7 @@ use kit::{
     cors::CorsOrigins,
     grpc::GrpcServer,
     health::{Dependency, Health},
+    metrics::{Metrics, requests::Requests},
     random::SystemRandom,
     service_token::ServiceTokenVerifier,
     settings::SecretKey,
@@ -283,6 +284,8 @@ impl World {
             cors: CorsOrigins::Any,
             tls: None,
             over_tls: false,
+            metrics: Metrics::of_process(),
+            metrics_listen: None,
         };
         change(&mut config);
         let listener = TcpListener::bind(config.listen).await.unwrap();
@@ -336,6 +339,7 @@ async fn serve(
         health: Health::new(services, stores, stop.clone()),
         cors: CorsOrigins::List(vec![]),
         random: Arc::new(SystemRandom::default()),
+        requests: Requests::grpc(&Metrics::default(), "a service"),
         stop: stop.clone().into(),
     };
     tokio::spawn(server.serve(routes));
