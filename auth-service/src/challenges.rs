@@ -4,7 +4,7 @@
 //! state, and do each counted step atomically.
 
 mod address;
-mod expiring;
+pub(crate) mod expiring;
 mod id;
 pub mod memory;
 pub mod redis;

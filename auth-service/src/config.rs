@@ -25,7 +25,7 @@ use crate::{
     challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl, store::PhoneLimits},
     key_ring::KeyRing,
     phone::{self, PhoneCheck},
-    sms::{DelayRange, text::Texts},
+    sms::{DelayRange, guards::rules::GuardRules, text::Texts},
     tokens::TokenRules,
 };
 
@@ -209,12 +209,15 @@ pub enum SmsConfig {
     /// Not at all, but as slowly.
     Simulated(DelayRange),
     /// By providers.
-    Real(RealSms),
+    Real(Box<RealSms>),
 }
 
 /// Real delivery.
 #[derive(Clone, Debug)]
-pub struct RealSms {}
+pub struct RealSms {
+    /// What the guards hold to.
+    pub guards: GuardRules,
+}
 
 impl Config {
     /// The program's configuration.
@@ -256,7 +259,9 @@ impl Config {
                 LimitDefaults::SIMULATED,
             ),
             SmsDelivery::Providers(_providers) => (
-                SmsConfig::Real(RealSms {}),
+                SmsConfig::Real(Box::new(RealSms {
+                    guards: settings.guards.rules()?,
+                })),
                 PhoneCheck::Valid,
                 LimitDefaults::REAL,
             ),

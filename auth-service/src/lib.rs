@@ -20,6 +20,7 @@ pub mod refresh_token;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sms;
+pub mod stores;
 pub mod tokens;
 mod upkeep;
 pub mod users;
@@ -46,7 +47,11 @@ use challenges::Challenges;
 use mac::Hasher;
 use profiles::Profiles;
 use sessions::Sessions;
-use sms::{SimulatedSms, SmsSender};
+use sms::{
+    SimulatedSms, SmsSender,
+    guards::{self, Guards},
+};
+use stores::Stores;
 use tokens::Tokens;
 use users::Users;
 
@@ -63,17 +68,13 @@ const SERVICES: &[&str] = &["auth.v1.AuthService"];
 /// # Errors
 /// When a SQLite file cannot be opened.
 pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
-    if matches!(config.sms, SmsConfig::Simulated(_)) {
-        tracing::warn!(
-            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
-             so anybody can sign in as anybody"
-        );
-    }
+    warn_of_simulated(&config.sms);
     let clock = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
-    let challenge_store = challenges::open(&config.challenge_store_url)?;
+    let stores = Stores::open(&config.challenge_store_url)?;
+    let challenge_store = stores.challenges;
     let signer =
         ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
     let outgoing = Outgoing::signed(signer);
@@ -114,7 +115,11 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     });
     let sms: Arc<dyn SmsSender> = match config.sms {
         SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
-        SmsConfig::Real(_) => todo!(),
+        SmsConfig::Real(real) => {
+            let guards = Guards::new(real.guards, stores.guards, hasher.clone(), &config.metrics);
+            let _guards = guards::start(guards, clock.clone(), stop.ending.clone());
+            todo!()
+        }
     };
     let auth = Auth {
         challenges: Arc::new(Challenges::new(
@@ -160,4 +165,13 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     server.serve(routes).await?;
     database.close().await;
     Ok(())
+}
+
+fn warn_of_simulated(sms: &SmsConfig) {
+    if matches!(sms, SmsConfig::Simulated(_)) {
+        tracing::warn!(
+            "AUTH_SMS=simulated: no code is sent and every answer shows it, \
+             so anybody can sign in as anybody"
+        );
+    }
 }

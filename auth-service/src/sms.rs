@@ -7,7 +7,7 @@
 pub mod chain;
 pub mod guards;
 pub mod message;
-mod prefixes;
+pub mod prefixes;
 pub mod provider;
 pub mod queue;
 mod simulated;

@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
+
+pub use prometheus::{IntCounterVec, IntGaugeVec};
 
 /// The metrics of a process. Clones share them, and whoever asks for a name a
 /// second time gets the same family: services in one process count together,
