@@ -3,6 +3,8 @@
 
 #[path = "guards/bench.rs"]
 mod bench;
+#[path = "guards/common.rs"]
+mod common;
 
 use std::{
     sync::{
@@ -24,7 +26,8 @@ use auth_service::{
         },
     },
 };
-use bench::{Bench, HOME, HOUR, LIFETIME, MINUTE, Place, ivorian, kazakh};
+use bench::{Bench, HOME, HOUR, kazakh};
+use common::{LIFETIME, MINUTE, Place, ivorian};
 use kit::clock::UnixMillis;
 use uuid::Uuid;
 

@@ -4,7 +4,6 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use auth_service::{
     challenges::{ChallengeId, Slot},
-    config::GuardSettings,
     mac::{Hasher, Label},
     phone::{PhoneCheck, PhoneNumber},
     sms::{
@@ -14,54 +13,17 @@ use auth_service::{
     },
     stores::Stores,
 };
-use clap::Parser;
 use kit::{
     clock::{Clock as _, HeldClock, UnixMillis},
     metrics::Metrics,
     random::{SystemRandom, bytes, uuid_v7},
     settings::SecretKey,
 };
-use testkit::{PrivateRedis, PrivateRedisCluster};
 
-/// How long a code lives.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(120);
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+use crate::common::{LIFETIME, MORNING, Place, rules};
+
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-/// 2027-01-15T08:00:00Z: a whole minute, and 16 hours before midnight.
-pub(crate) const MORNING: UnixMillis = UnixMillis(1_800_000_000_000);
 pub(crate) const HOME: &str = "192.0.2.1";
-
-/// The settings as an operator gives them.
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    guards: GuardSettings,
-}
-
-/// Where the counts are; it ends with the bench.
-pub(crate) enum Place {
-    Memory,
-    Redis(PrivateRedis),
-    Cluster(PrivateRedisCluster),
-}
-
-impl Place {
-    pub(crate) fn redis() -> Self {
-        Self::Redis(PrivateRedis::start())
-    }
-
-    pub(crate) fn cluster() -> Self {
-        Self::Cluster(PrivateRedisCluster::start())
-    }
-
-    fn url(&self) -> String {
-        match self {
-            Self::Memory => "memory://".to_owned(),
-            Self::Redis(server) => server.url(),
-            Self::Cluster(cluster) => cluster.url(),
-        }
-    }
-}
 
 /// One replica's guards, and the store behind them.
 pub(crate) struct Bench {
@@ -72,12 +34,6 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<HeldClock>,
     random: SystemRandom,
     hasher: Arc<Hasher>,
-}
-
-/// The rules of these flags.
-pub(crate) fn rules(flags: &[&str]) -> auth_service::sms::guards::rules::GuardRules {
-    let flags = Flags::try_parse_from(["test"].iter().chain(flags)).unwrap();
-    flags.guards.rules().unwrap()
 }
 
 impl Bench {
@@ -179,11 +135,6 @@ impl Bench {
             0
         }
     }
-}
-
-/// The number `each` of Côte d'Ivoire.
-pub(crate) fn ivorian(each: u32) -> String {
-    format!("+22501{each:08}")
 }
 
 /// The number `each` of Kazakhstan.
