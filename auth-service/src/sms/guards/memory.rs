@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -12,19 +11,16 @@ use kit::clock::UnixMillis;
 use uuid::Uuid;
 
 use super::{
-    slots::{JUDGED_SLOTS, SLOT_MILLIS, Slots, slot},
+    slots::{Slots, slot},
     store::{
-        Admission, Amount, Exceeded, Fate, GuardStore, Mode, NOTE_KEPT, OVERDUE_AT_ONCE, Round,
-        SentCode, day, end_of_day,
+        Admission, Amount, COUNTS_KEPT, Exceeded, Fate, GuardStore, Mode, NOTE_KEPT,
+        OVERDUE_AT_ONCE, Round, SentCode, day, end_of_day,
     },
 };
 use crate::{
     challenges::{expiring::Expiring, store::Unavailable},
     mac::Mac,
 };
-
-/// How long a code's counts matter after it ended.
-const JUDGED: Duration = Duration::from_millis((SLOT_MILLIS * (JUDGED_SLOTS + 1)).unsigned_abs());
 
 /// A store of the guards' counts in this process.
 #[derive(Default)]
@@ -84,7 +80,7 @@ impl State {
     }
 
     fn count_code(&mut self, code: &SentCode, expires_at: UnixMillis, now: UnixMillis) {
-        let (ends_in, kept) = (slot(expires_at), expires_at.after(JUDGED));
+        let (ends_in, kept) = (slot(expires_at), now.after(COUNTS_KEPT));
         for slots in [
             self.prefixes.renewed(&code.prefix, now, kept),
             self.blocks.renewed(&code.block, now, kept),

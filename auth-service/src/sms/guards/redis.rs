@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{
     slots::{JUDGED_SLOTS, SLOT_MILLIS, slot},
     store::{
-        Admission, Exceeded, Fate, GuardStore, Mode, NOTE_KEPT, OVERDUE_AT_ONCE, Round, SentCode,
-        day, end_of_day,
+        Admission, COUNTS_KEPT, Exceeded, Fate, GuardStore, Mode, NOTE_KEPT, OVERDUE_AT_ONCE,
+        Round, SentCode, day, end_of_day,
     },
 };
 use crate::{
@@ -130,7 +130,7 @@ impl GuardStore for RedisGuards {
                 .arg(code.block.as_str())
                 .arg(expires_at.after(NOTE_KEPT).0)
                 .arg(millis(left + NOTE_KEPT + SLACK))
-                .arg(millis(left) + SLOT_MILLIS * (JUDGED_SLOTS + 1));
+                .arg(millis(COUNTS_KEPT));
         }
         let exceeded: Vec<(usize, u64)> = self.connection.ask(&call, Twice::Counts).await?;
         let exceeded = exceeded.into_iter().map(|(number, wait)| {

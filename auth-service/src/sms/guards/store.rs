@@ -20,6 +20,10 @@ pub const OVERDUE_AT_ONCE: u32 = 100;
 /// known late.
 pub const NOTE_KEPT: Duration = Duration::from_secs(60);
 
+/// How long the counts of codes are kept after the last of them was sent: the
+/// longest life that a code can have, and the hour in which it is judged.
+pub const COUNTS_KEPT: Duration = Duration::from_secs(2 * 3600 + 120);
+
 /// Whether a guard refuses, or only says what it would refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
