@@ -5,8 +5,9 @@ use kit::settings::SettingsError;
 
 use crate::sms::{
     guards::{
+        dry_run::DryRun,
         money::Money,
-        rules::{DryRun, GuardRules, MESSAGES_A_DAY, MostMessages, Tables},
+        rules::{GuardRules, MESSAGES_A_DAY, MostMessages, Tables},
         slots::Judge,
     },
     prefixes::Prefixes,
@@ -98,4 +99,95 @@ fn messages(text: &str) -> Result<Prefixes<MostMessages>, String> {
 
 fn money(text: &str) -> Result<Prefixes<Money>, String> {
     Prefixes::parse(text, str::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::sms::guards::{Guard, store::Mode};
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        guards: GuardSettings,
+    }
+
+    fn read(flags: &[&str]) -> Result<GuardRules, String> {
+        let flags = ["auth-service"].iter().chain(flags);
+        let flags = Flags::try_parse_from(flags).map_err(|error| error.to_string())?;
+        flags.guards.rules().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_settings_there_are_a_budget_and_a_breaker() {
+        let rules = read(&[]).unwrap();
+        assert!(rules.allow_all());
+        let judge = rules.judge().unwrap();
+        assert_eq!((judge.least_percent, judge.sample), (10, 100));
+        assert!(Guard::ALL.map(|it| rules.mode_of(it)) == [Mode::Enforce; 3]);
+        let limits = rules.limits();
+        assert_eq!(limits.len(), 1);
+        assert_eq!(limits[0].1, Some(MESSAGES_A_DAY));
+        assert!(
+            read(&["--auth-sms-min-entered=0"])
+                .unwrap()
+                .judge()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn an_empty_setting_is_none() {
+        let flags = [
+            "--auth-sms-countries=",
+            "--auth-sms-daily-messages=",
+            "--auth-sms-prices=",
+            "--auth-sms-daily-cost=",
+            "--auth-sms-dry-run=",
+        ];
+        assert!(read(&flags).unwrap().allow_all());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (flags, told) in [
+            (vec!["--auth-sms-countries=7"], "`7`: expected a plus"),
+            (
+                vec!["--auth-sms-countries=*"],
+                "`*`: leave the list empty for all",
+            ),
+            (
+                vec!["--auth-sms-daily-messages=*=many"],
+                "`*=many`: expected a number of messages, or none",
+            ),
+            (
+                vec!["--auth-sms-daily-messages=-5"],
+                "`-5`: expected a number",
+            ),
+            (
+                vec!["--auth-sms-prices=+7=0,04"],
+                "`04`: expected a prefix, =, and a value",
+            ),
+            (vec!["--auth-sms-prices=+7=x"], "`+7=x`: expected an amount"),
+            (
+                vec!["--auth-sms-daily-cost=+7=10"],
+                "AUTH_SMS_DAILY_COST: `+7` has a limit and no price",
+            ),
+            (
+                vec!["--auth-sms-daily-cost=10", "--auth-sms-prices=+7=1"],
+                "AUTH_SMS_DAILY_COST: `*` has a limit, and not every country",
+            ),
+            (
+                vec!["--auth-sms-dry-run=bugdet"],
+                "`bugdet`: expected countries, budget, breaker, or all",
+            ),
+            (vec!["--auth-sms-min-entered=101"], "101 is not in 0..=100"),
+            (vec!["--auth-sms-breaker-sample=0"], "0 is not in 1.."),
+        ] {
+            let said = read(&flags).unwrap_err();
+            assert!(said.contains(told), "{said}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! to, and the stores in [`memory`] and [`redis`] count, all guards in one atomic
 //! step.
 
+pub mod dry_run;
 pub mod memory;
 mod meters;
 pub mod money;

@@ -62,7 +62,7 @@ impl<T> Default for Prefixes<T> {
 }
 
 impl<T> Prefixes<T> {
-    /// Reads `*=…,+225=…`; a value alone is one of `*`. An empty text is an
+    /// Reads `*=…,+225=…`; a value alone is the one of `*`. An empty text is an
     /// empty table.
     ///
     /// # Errors
@@ -71,8 +71,12 @@ impl<T> Prefixes<T> {
         text: &str,
         value: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Result<Self, String> {
+        // Among others, `04` is more likely to be the end of `0,04`.
+        let alone = !text.contains(',');
         Self::read(text, |entry| {
-            let (prefix, of_it) = entry.split_once('=').unwrap_or(("*", entry));
+            let named = entry.split_once('=');
+            let named = named.or_else(|| alone.then_some(("*", entry)));
+            let (prefix, of_it) = named.ok_or("expected a prefix, =, and a value")?;
             Ok((prefix.trim(), value(of_it.trim())?))
         })
     }
@@ -212,7 +216,9 @@ mod tests {
             ("+1234567890123456=1", "+1234567890123456=1"),
             ("+7=,+8=1", "+7="),
             ("+7=1,+7=2", "+7=2"),
-            ("1,2", "2"),
+            ("1,2", "1"),
+            ("+7=0,04", "04"),
+            ("*=1,*=2", "*=2"),
             ("+7=1,", ""),
             ("+7=1=2", "+7=1=2"),
         ] {

@@ -92,7 +92,7 @@ impl Meters {
                 "What this day's messages cost by AUTH_SMS_PRICES, in millionths of its currency.",
                 &by_prefix,
             ),
-            counters: rules.counters().into_iter().map(|it| it.0).collect(),
+            counters: rules.limits().into_iter().map(|it| it.0).collect(),
             named: rules.named().map(Prefix::to_string).collect(),
         };
         meters.set_limits(metrics, rules);
@@ -116,7 +116,7 @@ impl Meters {
             "The most that the messages of a day (UTC) may cost, in millionths of the currency.",
             &["prefix"],
         );
-        for (counter, most) in rules.counters() {
+        for (counter, most) in rules.limits() {
             let limits = match counter.what {
                 What::Messages => &messages,
                 What::Cost => &cost,

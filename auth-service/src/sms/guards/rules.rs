@@ -1,13 +1,10 @@
 //! What the guards hold to, as the settings say it.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
     Guard,
+    dry_run::DryRun,
     money::Money,
     slots::Judge,
     store::{Amount, Counter, Mode, What},
@@ -183,8 +180,8 @@ impl GuardRules {
         amounts
     }
 
-    /// All counts of a day and their limits.
-    pub(super) fn counters(&self) -> Vec<(Counter, Option<u64>)> {
+    /// All counts of a day, each with the most that it may come to.
+    pub fn limits(&self) -> Vec<(Counter, Option<u64>)> {
         let Tables {
             messages,
             prices,
@@ -209,43 +206,6 @@ impl GuardRules {
             counters.push((Counter { what, prefix }, Some(most.millionths())));
         }
         counters
-    }
-}
-
-/// The guards that only say what they would refuse: names with commas, or `all`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DryRun(BTreeSet<Guard>);
-
-impl DryRun {
-    /// Whether a guard refuses or only tells.
-    pub fn mode_of(&self, guard: Guard) -> Mode {
-        if self.0.contains(&guard) {
-            Mode::DryRun
-        } else {
-            Mode::Enforce
-        }
-    }
-}
-
-impl FromStr for DryRun {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim);
-        let mut guards = BTreeSet::new();
-        for name in names.filter(|_| !text.trim().is_empty()) {
-            let known = Guard::ALL.into_iter().find(|guard| guard.name() == name);
-            match known {
-                Some(guard) => guards.extend([guard]),
-                None if name == "all" => guards.extend(Guard::ALL),
-                None => {
-                    return Err(format!(
-                        "`{name}`: expected countries, budget, breaker, or all"
-                    ));
-                }
-            }
-        }
-        Ok(Self(guards))
     }
 }
 
@@ -346,7 +306,7 @@ mod tests {
             said("+4915112345678", 1),
             ["messages:* 1 Some(100)", "cost:* 100000 Some(200000000)"]
         );
-        let counters: Vec<_> = rules.counters().into_iter().map(|it| it.0).collect();
+        let counters: Vec<_> = rules.limits().into_iter().map(|it| it.0).collect();
         let counters: Vec<_> = counters.iter().map(Counter::to_string).collect();
         let expected = [
             "messages:*",
@@ -373,20 +333,6 @@ mod tests {
         }
         assert!(rules.allow(&phone("+79161234567")));
         assert!(!rules.allow(&phone("+2250102030405")));
-    }
-
-    #[test]
-    fn a_dry_run_names_its_guards() {
-        let modes = |text: &str| {
-            let dry: DryRun = text.parse().unwrap();
-            Guard::ALL.map(|guard| dry.mode_of(guard) == Mode::DryRun)
-        };
-        assert_eq!(modes(""), [false, false, false]);
-        assert_eq!(modes("budget, breaker"), [false, true, true]);
-        assert_eq!(modes("all"), [true, true, true]);
-        for bad in ["none", "budget,", "Budget"] {
-            assert!(bad.parse::<DryRun>().is_err(), "{bad}");
-        }
     }
 
     #[test]
