@@ -183,6 +183,8 @@ pub struct Config {
     pub profile_url: ServiceUrls,
     /// How codes are sent.
     pub sms: SmsConfig,
+    /// What keeps people from living off the messages.
+    pub guards: GuardRules,
     /// What messages say.
     pub texts: Texts,
     /// How phone numbers are checked.
@@ -209,15 +211,12 @@ pub enum SmsConfig {
     /// Not at all, but as slowly.
     Simulated(DelayRange),
     /// By providers.
-    Real(Box<RealSms>),
+    Real(RealSms),
 }
 
 /// Real delivery.
 #[derive(Clone, Debug)]
-pub struct RealSms {
-    /// What the guards hold to.
-    pub guards: GuardRules,
-}
+pub struct RealSms {}
 
 impl Config {
     /// The program's configuration.
@@ -259,9 +258,7 @@ impl Config {
                 LimitDefaults::SIMULATED,
             ),
             SmsDelivery::Providers(_providers) => (
-                SmsConfig::Real(Box::new(RealSms {
-                    guards: settings.guards.rules()?,
-                })),
+                SmsConfig::Real(RealSms {}),
                 PhoneCheck::Valid,
                 LimitDefaults::REAL,
             ),
@@ -296,6 +293,7 @@ impl Config {
             gateway_key: gateway_key.parsed()?,
             profile_url: profile_url.required(&common.service_tls)?,
             sms,
+            guards: settings.guards.rules()?,
             texts: Texts::default(),
             phone_check,
             challenge_rules: ChallengeRules {

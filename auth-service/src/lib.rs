@@ -115,8 +115,13 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     });
     let sms: Arc<dyn SmsSender> = match config.sms {
         SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
-        SmsConfig::Real(real) => {
-            let guards = Guards::new(real.guards, stores.guards, hasher.clone(), &config.metrics);
+        SmsConfig::Real(_) => {
+            let guards = Guards::new(
+                config.guards,
+                stores.guards,
+                hasher.clone(),
+                &config.metrics,
+            );
             let _guards = guards::start(guards, clock.clone(), stop.ending.clone());
             todo!()
         }

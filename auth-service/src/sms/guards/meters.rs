@@ -139,14 +139,14 @@ impl Meters {
             prefix,
         } = refusal;
         let (guard, prefix) = (guard.name(), prefix.map_or(OTHER, Prefix::as_str));
-        let (phone, client) = (&message.phone, message.client);
+        let (id, phone, client) = (message.id, &message.phone, message.client);
         let mode = match mode {
             Mode::Enforce => {
-                audit!("sms", "refused", guard, limit, prefix, ?phone, %client);
+                audit!("sms", "refused", guard, limit, prefix, %id, ?phone, %client);
                 "enforce"
             }
             Mode::DryRun => {
-                audit!("sms", "would be refused", guard, limit, prefix, ?phone, %client);
+                audit!("sms", "would be refused", guard, limit, prefix, %id, ?phone, %client);
                 "dry_run"
             }
         };
@@ -167,8 +167,8 @@ impl Meters {
         self.entered.with_label_values(&[prefix]).inc();
     }
 
-    pub(super) fn lost(&self, message: Uuid) {
-        audit!("sms", "lost", %message);
+    pub(super) fn lost(&self, id: Uuid) {
+        audit!("sms", "lost", %id);
         self.lost.with_label_values(NONE).inc();
     }
 
