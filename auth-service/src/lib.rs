@@ -74,7 +74,6 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
     let stores = Stores::open(&config.challenge_store_url)?;
-    let challenge_store = stores.challenges;
     let signer =
         ServiceTokenSigner::new(&config.service_key, NAME, profiles::SERVICE, clock.clone());
     let outgoing = Outgoing::signed(signer);
@@ -100,7 +99,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         ("database", users.database()),
         (
             "challenges",
-            Arc::new(challenges::Ping(challenge_store.clone())),
+            Arc::new(challenges::Ping(stores.challenges.clone())),
         ),
     ];
     let account = Arc::new(Account {
@@ -116,19 +115,15 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let sms: Arc<dyn SmsSender> = match config.sms {
         SmsConfig::Simulated(delay) => Arc::new(SimulatedSms::new(delay, random.clone())),
         SmsConfig::Real(_) => {
-            let guards = Guards::new(
-                config.guards,
-                stores.guards,
-                hasher.clone(),
-                &config.metrics,
-            );
+            let metrics = &config.metrics;
+            let guards = Guards::new(config.guards, stores.guards, hasher.clone(), metrics);
             let _guards = guards::start(guards, clock.clone(), stop.ending.clone());
             todo!()
         }
     };
     let auth = Auth {
         challenges: Arc::new(Challenges::new(
-            challenge_store,
+            stores.challenges,
             hasher.clone(),
             config.challenge_rules,
             random.clone(),
