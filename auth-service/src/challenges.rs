@@ -4,7 +4,7 @@
 //! state, and do each counted step atomically.
 
 mod address;
-mod expiring;
+pub(crate) mod expiring;
 mod id;
 pub mod memory;
 pub mod redis;
@@ -28,7 +28,7 @@ use store::{
 };
 
 pub use id::{ChallengeId, Slot};
-pub use url::{ChallengeStoreUrl, open};
+pub use url::ChallengeStoreUrl;
 
 /// Codes that are offered to the index of an address at once: two are enough
 /// at almost every address, and where half of all codes are in use, 64 all are

@@ -27,7 +27,7 @@ use crate::{
     challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl, store::PhoneLimits},
     key_ring::KeyRing,
     phone::{self, PhoneCheck},
-    sms::{DelayRange, text::Texts},
+    sms::{DelayRange, guards::rules::GuardRules, text::Texts},
     test_numbers::TestNumbers,
     tokens::TokenRules,
 };
@@ -190,6 +190,8 @@ pub struct Config {
     pub profile_url: ServiceUrls,
     /// How codes are sent.
     pub sms: SmsConfig,
+    /// What keeps people from living off the messages.
+    pub guards: GuardRules,
     /// What messages say.
     pub texts: Texts,
     /// Numbers with a fixed code.
@@ -297,6 +299,7 @@ impl Config {
             gateway_key: gateway_key.parsed()?,
             profile_url: profile_url.required(&common.service_tls)?,
             sms,
+            guards: settings.guards.rules()?,
             texts: settings.texts.texts(lifetime)?,
             test_numbers: settings.test_numbers.numbers(SystemClock.now())?,
             phone_check,

@@ -22,6 +22,7 @@ mod sandbox;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sms;
+pub mod stores;
 pub mod test_numbers;
 pub mod tokens;
 mod upkeep;
@@ -54,7 +55,12 @@ use mac::Hasher;
 use profiles::Profiles;
 use sandbox::SandboxGrpc;
 use sessions::Sessions;
-use sms::{Sending, guards::Guards, outbox::Outbox};
+use sms::{
+    Sending,
+    guards::{self, Guards},
+    outbox::Outbox,
+};
+use stores::Stores;
 use tokens::Tokens;
 use users::Users;
 
@@ -78,10 +84,10 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let random = Arc::new(SystemRandom::default());
     let users = Users::open(&config.database_url, stop.ending.clone()).await?;
     let database = users.database();
-    let challenge_store = challenges::open(&config.challenge_store_url)?;
+    let stores = Stores::open(&config.challenge_store_url)?;
     let counts = Arc::new(counts::Counts::new(&config.metrics));
     database.count(&config.metrics, NAME);
-    challenge_store.count(&config.metrics);
+    stores.challenges.count(&config.metrics);
     let profiles = profiles(&config, clock.clone());
     let keys = Arc::new(config.signing_keys);
     let hasher = Arc::new(Hasher::new(&config.code_pepper));
@@ -100,7 +106,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         ("database", users.database()),
         (
             "challenges",
-            Arc::new(challenges::Ping(challenge_store.clone())),
+            Arc::new(challenges::Ping(stores.challenges.clone())),
         ),
     ];
     let account = Arc::new(Account {
@@ -116,16 +122,15 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     });
     let sending = match config.sms {
         SmsConfig::Simulated(delay) => Sending::simulated(delay, random.clone()),
-        SmsConfig::Real(real) => Sending::real(
-            real,
-            Arc::new(Guards::default()),
-            &clock,
-            &config.metrics,
-            stop.closing.clone(),
-        ),
+        SmsConfig::Real(real) => {
+            let metrics = &config.metrics;
+            let guards = Guards::new(config.guards, stores.guards, hasher.clone(), metrics);
+            let guards = guards::start(guards, clock.clone(), stop.ending.clone());
+            Sending::real(real, guards, &clock, metrics, stop.closing.clone())
+        }
     };
     let challenges = Challenges::new(
-        challenge_store,
+        stores.challenges,
         hasher.clone(),
         config.challenge_rules,
         random.clone(),

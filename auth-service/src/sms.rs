@@ -9,7 +9,7 @@ pub mod guards;
 mod http;
 pub mod message;
 pub mod outbox;
-mod prefixes;
+pub mod prefixes;
 pub mod provider;
 pub mod queue;
 pub mod segments;

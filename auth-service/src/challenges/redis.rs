@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::redis::{ConnectionInfo, Value, cmd, from_redis_value};
+use ::redis::{Value, cmd, from_redis_value};
 use async_trait::async_trait;
 use kit::{
     clock::{UnixMillis, millis},
@@ -48,24 +48,6 @@ struct Scripts {
 }
 
 impl RedisChallenges {
-    /// A store on this server, which is connected to when it is needed and
-    /// again whenever the connection was lost.
-    ///
-    /// # Errors
-    /// When the connection's data cannot be used.
-    pub fn open(server: &ConnectionInfo) -> anyhow::Result<Self> {
-        Ok(Self::over(Arc::new(Connection::to_server(server)?)))
-    }
-
-    /// As [`RedisChallenges::open`], on the Redis Cluster that these nodes
-    /// belong to.
-    ///
-    /// # Errors
-    /// When the connections' data cannot be used together.
-    pub fn open_cluster(nodes: &[ConnectionInfo]) -> anyhow::Result<Self> {
-        Ok(Self::over(Arc::new(Connection::to_cluster(nodes)?)))
-    }
-
     /// A store on a connection that others use too.
     pub(crate) fn over(connection: Arc<Connection>) -> Self {
         Self {

@@ -1,10 +1,11 @@
 //! The setting that names a challenge store.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
 
-use super::{memory::MemoryChallenges, redis::RedisChallenges, store::ChallengeStore};
+use super::store::ChallengeStore;
+use crate::stores::Stores;
 
 /// `redis://`, `redis+cluster://`, `rediss://` and `rediss+cluster://` (TLS), or
 /// `memory://`. A password does not show in `Debug`.
@@ -71,19 +72,6 @@ fn cluster(scheme: &str, nodes: &str) -> RedisResult<Vec<ConnectionInfo>> {
         .split(',')
         .map(|host| format!("{scheme}://{who}{host}").into_connection_info());
     urls.collect()
-}
-
-/// Opens the store. Redis may not be there yet: it is connected to when it is
-/// needed.
-///
-/// # Errors
-/// When the URL cannot be used.
-pub fn open(url: &ChallengeStoreUrl) -> anyhow::Result<Arc<dyn ChallengeStore>> {
-    Ok(match url {
-        ChallengeStoreUrl::Memory => Arc::new(MemoryChallenges::default()),
-        ChallengeStoreUrl::Redis(info) => Arc::new(RedisChallenges::open(info)?),
-        ChallengeStoreUrl::Cluster(nodes) => Arc::new(RedisChallenges::open_cluster(nodes)?),
-    })
 }
 
 #[cfg(test)]
