@@ -28,7 +28,7 @@ use store::{
 };
 
 pub use id::{ChallengeId, Slot};
-pub use url::ChallengeStoreUrl;
+pub use url::{ChallengeStoreUrl, open};
 
 /// Codes that are offered to the index of an address at once: two are enough
 /// at almost every address, and where half of all codes are in use, 64 all are

@@ -1,6 +1,6 @@
 //! The setting that names a challenge store.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
 
@@ -72,6 +72,15 @@ fn cluster(scheme: &str, nodes: &str) -> RedisResult<Vec<ConnectionInfo>> {
         .split(',')
         .map(|host| format!("{scheme}://{who}{host}").into_connection_info());
     urls.collect()
+}
+
+/// Opens the store. Redis may not be there yet: it is connected to when it is
+/// needed.
+///
+/// # Errors
+/// When the URL cannot be used.
+pub fn open(url: &ChallengeStoreUrl) -> anyhow::Result<Arc<dyn ChallengeStore>> {
+    Ok(Stores::open(url)?.challenges)
 }
 
 #[cfg(test)]
