@@ -29,6 +29,7 @@ use super::{
     chain::{Chain, Progress},
     guards::Guards,
     message::Message,
+    provider::Failure,
 };
 use crate::challenges::ChallengeId;
 
@@ -264,7 +265,7 @@ impl Worker {
         let patience = self.clock.now().until(message.expires_at);
         if patience.is_zero() {
             audit!("sms", "expired", %id, ?phone, waited_ms);
-            return self.end(&message, "expired").await;
+            return self.end(&message, "expired", Sent::No).await;
         }
         let mut progress = Progress::default();
         let sent = tokio::select! {
@@ -276,11 +277,15 @@ impl Worker {
         match sent {
             Ok(()) => {
                 audit!("sms", "delivered", %id, ?phone, provider, attempts, waited_ms);
-                self.end(&message, "delivered").await;
+                self.end(&message, "delivered", Sent::Perhaps).await;
             }
             Err(failure) => {
                 audit!("sms", "failed", %id, ?phone, provider, attempts, waited_ms, error = %failure);
-                self.end(&message, "failed").await;
+                let sent = match failure {
+                    Failure::NotTaken(_) | Failure::Refused(_) => Sent::No,
+                    Failure::Unknown(_) => Sent::Perhaps,
+                };
+                self.end(&message, "failed", sent).await;
             }
         }
     }
@@ -291,13 +296,27 @@ impl Worker {
         let (id, phone, waited_ms) = (message.id, &message.phone, kit::clock::millis(waited));
         let Progress { provider, attempts } = progress;
         audit!("sms", "abandoned", %id, ?phone, provider, attempts, waited_ms);
-        self.end(message, "abandoned").await;
+        let sent = if attempts == 0 {
+            Sent::No
+        } else {
+            Sent::Perhaps
+        };
+        self.end(message, "abandoned", sent).await;
     }
 
-    async fn end(&self, message: &Message, outcome: &str) {
+    async fn end(&self, message: &Message, outcome: &str, sent: Sent) {
         self.outcomes.with_label_values(&[outcome]).inc();
-        self.guards.settle(message.id).await;
+        match sent {
+            Sent::Perhaps => self.guards.settle(message.id).await,
+            Sent::No => self.guards.not_sent(message, self.clock.now()).await,
+        }
     }
+}
+
+/// Whether a message can have reached anybody.
+enum Sent {
+    Perhaps,
+    No,
 }
 
 #[cfg(test)]
