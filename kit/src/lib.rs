@@ -25,3 +25,4 @@ pub mod settings;
 pub mod stop;
 pub mod telemetry;
 pub mod tls;
+mod verified;
