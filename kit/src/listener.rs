@@ -15,7 +15,14 @@
 
 mod begun;
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
@@ -97,6 +104,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
+        + Sync
         + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -115,6 +123,7 @@ async fn serve_within<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
+        + Sync
         + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -125,6 +134,8 @@ async fn serve_within<S, B>(
     }
     let http = Arc::new(Http::new(limits.head));
     let tls = tls.map(Arc::new);
+    // A service is some hundred bytes, and each connection moves it thrice.
+    let service = Arc::new(service);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let serve_one = |(stream, peer, place): Accepted| {
@@ -209,12 +220,13 @@ impl Connection {
     async fn serve<S, B>(
         self,
         stream: TcpStream,
-        service: S,
+        service: Arc<S>,
     ) -> Result<(), Box<dyn Error + Send + Sync>>
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
+            + Sync
             + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + 'static,
@@ -228,7 +240,7 @@ impl Connection {
         let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
             let last = closing.clone();
-            let answer = service.clone().call(request);
+            let answer = S::clone(&service).call(request);
             async move {
                 let mut response = answer.await?;
                 if protocol == Protocol::Http1 && last.is_cancelled() {
@@ -241,11 +253,12 @@ impl Connection {
         let (io, http, ending) = (TokioIo::new(io), &self.http, self.is_to_end(protocol));
         match protocol {
             Protocol::Unknown | Protocol::Http1 => {
-                carry(http.one.serve_connection(io, answer), ending).await
+                carry(pin!(http.one.serve_connection(io, answer)), ending).await
             }
+            // There are few of them, and they are large.
             Protocol::Http2 { .. } => {
-                // There are few of them, and they are large.
-                Box::pin(carry(http.two.serve_connection(io, answer), ending)).await
+                let mut connection = Box::pin(http.two.serve_connection(io, answer));
+                carry(connection.as_mut(), ending).await
             }
         }
     }
@@ -265,13 +278,12 @@ impl Connection {
 
 /// Carries a connection to its end, which is made gentle when it is to end.
 async fn carry<C>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     ending: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error + Send + Sync>>
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    tokio::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
         () = ending => connection.as_mut().graceful_shutdown(),
