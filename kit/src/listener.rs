@@ -134,7 +134,8 @@ async fn serve_within<S, B>(
     }
     let http = Arc::new(Http::new(limits.head));
     let tls = tls.map(Arc::new);
-    // A service is some hundred bytes, and each connection moves it thrice.
+    // A service is some hundred bytes, for which each connection would have three
+    // places.
     let service = Arc::new(service);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));

@@ -94,7 +94,7 @@ impl AsyncRead for Begun {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        // An error or the end comes again with the next read.
+        // After an error, as after the end, the next read tells that it is over.
         let _ = io.poll_read(cx, buffer);
         Poll::Ready(Ok(()))
     }
