@@ -1,6 +1,6 @@
 //! The services behind the gateway.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use kit::{
     client::{Outgoing, ServiceChannel, ServiceUrls, counted_channel},
@@ -28,7 +28,10 @@ pub(crate) const PROFILE: &str = "profile-service";
 
 /// What every route has at hand. Cloning is cheap: clones share connections.
 #[derive(Clone)]
-pub(crate) struct Services {
+pub(crate) struct Services(Arc<Shared>);
+
+/// What they share.
+pub(crate) struct Shared {
     /// Calls auth-service, as the gateway.
     pub(crate) auth: AuthServiceClient<ServiceChannel>,
     /// Asks auth-service what it would have sent.
@@ -40,7 +43,7 @@ pub(crate) struct Services {
     /// Asks profile-service for its health.
     pub(crate) profile_health: HealthClient<ServiceChannel>,
     /// The proxies whose `X-Forwarded-For` counts.
-    pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whether clients come by TLS.
     pub(crate) over_tls: bool,
     /// What `/metrics` tells, where it is one of the paths.
@@ -56,18 +59,26 @@ impl Services {
         };
         let auth = channel(AUTH, &config.auth, Outgoing::signed(signer));
         let profile = channel(PROFILE, &config.profile, Outgoing::default());
-        Self {
+        Self(Arc::new(Shared {
             auth: AuthServiceClient::new(auth.clone()),
             sandbox: SandboxServiceClient::new(auth.clone()),
             auth_health: HealthClient::new(auth),
             profile: ProfileServiceClient::new(profile.clone()),
             profile_health: HealthClient::new(profile),
-            trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+            trusted_proxies: config.trusted_proxies.clone(),
             over_tls: config.over_tls,
             metrics: config
                 .metrics_listen
                 .is_none()
                 .then(|| config.metrics.clone()),
-        }
+        }))
+    }
+}
+
+impl Deref for Services {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }

@@ -119,8 +119,8 @@ impl Outgoing {
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
         if let Some(signer) = &self.signer {
-            let token = signer.mint().ok().and_then(|token| token.parse().ok());
-            let token = token.ok_or_else(|| Status::internal("cannot make a service token"))?;
+            let token = signer.token();
+            let token = token.map_err(|_| Status::internal("cannot make a service token"))?;
             headers.insert(service_token::METADATA_KEY, token);
         }
         Ok(())
@@ -184,12 +184,13 @@ impl Service<Request<Body>> for ServiceChannel {
     /// or the connection broke. What the callee answers is no error here.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
+        let (head, body) = request.into_parts();
         Box::pin(async move {
             let fallback = || Instant::now() + DEFAULT_DEADLINE;
             let deadline = context::deadline().unwrap_or_else(fallback);
-            let (head, body) = request.into_parts();
-            // A unary message is encoded already: this waits for nothing.
-            let body = body.collect().await?.to_bytes();
+            // A unary message is encoded already: this waits for nothing. A copy
+            // of it is no longer than it is; what tonic wrote it into, is.
+            let body = Bytes::copy_from_slice(&body.collect().await?.to_bytes());
             let calls = shared.calls.as_ref();
             let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
             let calling = shared.call(&head, &body, deadline);
@@ -236,7 +237,9 @@ impl Shared {
                 }
                 Err(Unreachable(why)) => return Err(self.unreachable(&why)),
             };
-            let mut request = Request::from_parts(head.clone(), ());
+            // On the heap: what is moved into a future has a place in it for as
+            // long as that lives, and thousands of calls wait for their answers.
+            let mut request = Box::new(Request::from_parts(head.clone(), ()));
             *request.uri_mut() = lease
                 .target()
                 .uri(head.uri.clone())

@@ -26,3 +26,4 @@ pub mod settings;
 pub mod stop;
 pub mod telemetry;
 pub mod tls;
+mod verified;

@@ -1,6 +1,7 @@
 //! The gRPC contract: the messages and services of the `.proto` files beside
 //! this crate, and the reasons that errors carry. It does no I/O.
 
+mod codec;
 mod idempotency;
 mod methods;
 pub mod reason;

@@ -169,7 +169,7 @@ refused!(
     responses((status = 200, description = "A JWK Set.", body = KeySet), JwksRefused),
 )]
 pub(crate) async fn jwks(State(services): State<Services>) -> Result<Response, Problem> {
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     let published = auth.get_jwks(GetJwksRequest {}).await?.into_inner().keys;
     let key = |key: Jwk| Key {
         kty: key.kty,

@@ -159,7 +159,7 @@ pub(crate) async fn page(
 /// The messages. Only auth-service knows whether they are simulated: where they are
 /// not, it has no such call.
 async fn listed(services: Services) -> Result<Vec<SandboxMessage>, Problem> {
-    let mut sandbox = services.sandbox;
+    let mut sandbox = services.sandbox.clone();
     match sandbox.list_messages(ListMessagesRequest {}).await {
         Ok(listed) => Ok(listed.into_inner().messages),
         Err(status) if status.code() == Code::Unimplemented => Err(Problem::path_not_found()),
