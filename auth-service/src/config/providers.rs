@@ -197,6 +197,11 @@ impl ProviderSettings {
         if authority.as_str().contains('@') {
             return Err(wrong("a user and a password in it are not sent"));
         }
+        // What is no port would be passed over, and the usual one be asked.
+        let after_host = authority.as_str().len() > authority.host().len();
+        if after_host && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong("expected a port of 1 to 65535 after the host's colon"));
+        }
         match url.scheme_str() {
             Some("https") => Ok(url),
             Some("http")
@@ -290,6 +295,9 @@ mod tests {
             "/hunter2",
             "example.com",
             "hunter2 ",
+            "https://example.com:99999/hunter2",
+            "https://example.com:/hunter2",
+            "http://[::1]:65536/hunter2",
         ] {
             let line = at(url, &[]).unwrap_err();
             assert!(line.starts_with("AUTH_SMS_WEBHOOK_URL: "), "{line}");
