@@ -591,7 +591,11 @@ async fn a_start_that_is_taken_back_begins_no_gap(bench: Bench) {
     for _ in 0..3 {
         let started = bench.start(ANNA, HOME).await;
         bench.challenges.withdraw(&started).await.unwrap();
-        assert!(!bench.takes(Carrier::Id(started.id), &started.code, HOME).await);
+        assert!(
+            !bench
+                .takes(Carrier::Id(started.id), &started.code, HOME)
+                .await
+        );
         assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
     }
     bench.start(ANNA, HOME).await;

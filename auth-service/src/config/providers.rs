@@ -200,7 +200,9 @@ impl ProviderSettings {
         // What is no port would be passed over, and the usual one be asked.
         let after_host = authority.as_str().len() > authority.host().len();
         if after_host && authority.port_u16().is_none_or(|port| port == 0) {
-            return Err(wrong("expected a port of 1 to 65535 after the host's colon"));
+            return Err(wrong(
+                "expected a port of 1 to 65535 after the host's colon",
+            ));
         }
         match url.scheme_str() {
             Some("https") => Ok(url),

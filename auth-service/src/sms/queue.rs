@@ -222,7 +222,9 @@ impl Deliveries {
             tracing::warn!(messages = left, "messages could not be sent before the end");
         }
         if noted.is_err() {
-            tracing::warn!("the guards' store does not know of all of them: it may tell them as lost");
+            tracing::warn!(
+                "the guards' store does not know of all of them: it may tell them as lost"
+            );
         }
     }
 
