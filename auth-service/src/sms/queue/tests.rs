@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{
     super::{
         guards::{
-            rules::GuardRules,
+            dry_run::DryRun,
+            rules::{GuardRules, Tables},
             slots::Judge,
             store::{Admission, Exceeded, Fate, GuardStore, Round},
         },
@@ -237,7 +238,7 @@ async fn a_silent_store_does_not_hold_up_the_end() {
         least_percent: 10,
         sample: 100,
     };
-    let rules = GuardRules::new(Default::default(), Some(judge), Default::default()).unwrap();
+    let rules = GuardRules::new(Tables::default(), Some(judge), DryRun::default()).unwrap();
     let hasher = Arc::new(Hasher::new(&SecretKey::new([0; 32])));
     let metrics = Metrics::default();
     let guards = Guards::new(rules, Arc::new(GoneAfterwards), hasher, &metrics);
