@@ -123,6 +123,10 @@ impl Auth {
         asked: &CodeRequest,
         now: UnixMillis,
     ) -> Result<Option<Requested>, Error> {
+        // Nearly everywhere: then a number is read once.
+        if self.test_numbers.is_empty() {
+            return Ok(None);
+        }
         // Nobody's number in a range that is not given out is as good as any.
         let Ok(phone) = PhoneNumber::parse(&asked.phone, PhoneCheck::Possible) else {
             return Ok(None);

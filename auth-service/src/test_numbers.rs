@@ -76,6 +76,11 @@ impl TestNumbers {
         Ok(Self { codes, end })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
     /// The code of a number, if it is one of these and their time is not over.
     pub fn code_of(&self, phone: &PhoneNumber, now: UnixMillis) -> Option<&Code> {
         self.codes.get(phone).filter(|_| now < self.end)
@@ -88,10 +93,10 @@ impl TestNumbers {
 
     /// Tells the log how many there are, or that their time is over.
     pub fn log(&self, now: UnixMillis) {
-        let count = self.codes.len();
-        if count == 0 {
+        if self.is_empty() {
             return;
         }
+        let count = self.codes.len();
         if now < self.end {
             let days = (self.end.0 - now.0 + DAY - 1).div_euclid(DAY);
             tracing::info!(count, days, "there are test numbers, with fixed codes");

@@ -73,6 +73,7 @@ suite![
     starts_of_a_phone_at_an_address_are_limited,
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
     a_gap_between_two_starts_is_kept,
+    a_start_that_is_taken_back_begins_no_gap,
     clocks_of_replicas_need_not_agree,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
@@ -577,6 +578,28 @@ async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     bench.start(ANNA, AWAY).await;
     bench.clock.advance(gap);
     bench.start(ANNA, HOME).await;
+}
+
+/// A guard or an outage has refused its message: the phone's owner may ask again
+/// as if nothing had been asked for.
+async fn a_start_that_is_taken_back_begins_no_gap(bench: Bench) {
+    let gap = Duration::from_secs(30);
+    let bench = bench.limited(|rules| {
+        rules.phone_limits.gap = gap;
+        rules.phone_limits.per_phone_and_address = 1;
+    });
+    for _ in 0..3 {
+        let started = bench.start(ANNA, HOME).await;
+        bench.challenges.withdraw(&started).await.unwrap();
+        assert!(
+            !bench
+                .takes(Carrier::Id(started.id), &started.code, HOME)
+                .await
+        );
+        assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+    }
+    bench.start(ANNA, HOME).await;
+    assert!(bench.try_start(ANNA, HOME).await.unwrap_err() > gap);
 }
 
 async fn clocks_of_replicas_need_not_agree(bench: Bench) {

@@ -157,7 +157,8 @@ impl ProviderSettings {
 
     fn twilio(&self) -> Result<TwilioConfig, SettingsError> {
         let set = |value: &Option<String>, name, purpose| {
-            let value = value.clone().filter(|value| !value.is_empty());
+            let value = value.as_deref().map(str::trim);
+            let value = value.filter(|value| !value.is_empty()).map(str::to_owned);
             required(value, name, purpose)
         };
         let account = set(
@@ -191,11 +192,22 @@ impl ProviderSettings {
     fn url(&self, name: &str, text: &str) -> Result<Uri, SettingsError> {
         let wrong = |what: &str| SettingsError(format!("{name}: {what}"));
         let url: Uri = text.parse().map_err(|_| wrong("expected a URL"))?;
+        // What stands after it would be dropped: for Twilio, the rest of the path.
+        if text.contains('#') {
+            return Err(wrong("a # and what comes after it are not sent"));
+        }
         let Some(authority) = url.authority() else {
             return Err(wrong("expected https://host…"));
         };
         if authority.as_str().contains('@') {
             return Err(wrong("a user and a password in it are not sent"));
+        }
+        // What is no port would be passed over, and the usual one be asked.
+        let after_host = authority.as_str().len() > authority.host().len();
+        if after_host && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong(
+                "expected a port of 1 to 65535 after the host's colon",
+            ));
         }
         match url.scheme_str() {
             Some("https") => Ok(url),
@@ -290,6 +302,10 @@ mod tests {
             "/hunter2",
             "example.com",
             "hunter2 ",
+            "https://example.com:99999/hunter2",
+            "https://example.com:/hunter2",
+            "http://[::1]:65536/hunter2",
+            "https://example.com/#hunter2",
         ] {
             let line = at(url, &[]).unwrap_err();
             assert!(line.starts_with("AUTH_SMS_WEBHOOK_URL: "), "{line}");

@@ -97,7 +97,8 @@ impl Chain {
     /// whoever gives up waiting.
     ///
     /// # Errors
-    /// What the last provider said, when none took it.
+    /// When none took it: what the first one said that may have taken it all the
+    /// same, or else the last one.
     pub async fn deliver(
         &self,
         message: &Message,
@@ -130,7 +131,10 @@ impl Chain {
                     Err(failure) => {
                         tracing::warn!(provider = name, id = %message.id, error = %failure,
                             "a provider did not take a message");
-                        failed = failure;
+                        // It stays unknown, whatever a later one says.
+                        if !matches!(failed, Failure::Unknown(_)) {
+                            failed = failure;
+                        }
                     }
                 }
             }

@@ -38,6 +38,9 @@ use crate::challenges::ChallengeId;
 const DRAIN: Duration = Duration::from_millis(8_500);
 /// How long whoever has room in the queue may still fill it when all is over.
 const LATE: Duration = Duration::from_millis(100);
+/// How long the guards are then told what was not sent, all at once: their store
+/// may be the one that is down.
+const NOTED: Duration = Duration::from_millis(300);
 /// Upper bounds of the histogram of waits, in seconds.
 const WAITS: [f64; 8] = [0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
@@ -207,13 +210,21 @@ impl Deliveries {
         while let Ok(Some(queued)) = timeout(LATE, self.queue.recv()).await {
             left += 1;
             self.worker.waiting.dec();
-            let (waited, progress) = (queued.since.elapsed(), Progress::default());
-            self.worker.abandon(&queued.message, waited, progress).await;
+            let Queued { message, since } = queued;
+            let progress = Progress::default();
+            let sent = self.worker.abandon(&message, since.elapsed(), progress);
+            let worker = self.worker.clone();
+            deliveries.spawn(async move { worker.note(&message, sent).await });
         }
         deliveries.close();
-        deliveries.wait().await;
+        let noted = timeout(NOTED, deliveries.wait()).await;
         if left > 0 {
             tracing::warn!(messages = left, "messages could not be sent before the end");
+        }
+        if noted.is_err() {
+            tracing::warn!(
+                "the guards' store does not know of all of them: it may tell them as lost"
+            );
         }
     }
 
@@ -271,7 +282,10 @@ impl Worker {
         let sent = tokio::select! {
             biased;
             sent = self.chain.deliver(&message, patience, &mut progress) => sent,
-            () = over.cancelled() => return self.abandon(&message, waited, progress).await,
+            () = over.cancelled() => {
+                let sent = self.abandon(&message, waited, progress);
+                return self.note(&message, sent).await;
+            }
         };
         let Progress { provider, attempts } = progress;
         match sent {
@@ -290,22 +304,27 @@ impl Worker {
         }
     }
 
-    /// Tells that the process ends before the message does. One that a provider
-    /// was asked for may have been sent.
-    async fn abandon(&self, message: &Message, waited: Duration, progress: Progress) {
+    /// Tells, without a wait, that the process ends before the message does. One
+    /// that a provider was asked for may have been sent.
+    fn abandon(&self, message: &Message, waited: Duration, progress: Progress) -> Sent {
         let (id, phone, waited_ms) = (message.id, &message.phone, kit::clock::millis(waited));
         let Progress { provider, attempts } = progress;
         audit!("sms", "abandoned", %id, ?phone, provider, attempts, waited_ms);
-        let sent = if attempts == 0 {
+        self.outcomes.with_label_values(&["abandoned"]).inc();
+        if attempts == 0 {
             Sent::No
         } else {
             Sent::Perhaps
-        };
-        self.end(message, "abandoned", sent).await;
+        }
     }
 
     async fn end(&self, message: &Message, outcome: &str, sent: Sent) {
         self.outcomes.with_label_values(&[outcome]).inc();
+        self.note(message, sent).await;
+    }
+
+    /// Lets the guards know of a message's end.
+    async fn note(&self, message: &Message, sent: Sent) {
         match sent {
             Sent::Perhaps => self.guards.settle(message.id).await,
             Sent::No => self.guards.not_sent(message, self.clock.now()).await,

@@ -172,8 +172,14 @@ fn error_code(body: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Value>(body).ok()?["code"].as_u64()
 }
 
+/// Whether this is a messaging service, and no sender's name, such as `MGM`.
+fn is_service(from: &str) -> bool {
+    let digits = from.strip_prefix("MG").unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 fn form(message: &Message, from: &str, valid_for: u64) -> String {
-    let sender = if from.starts_with("MG") {
+    let sender = if is_service(from) {
         "MessagingServiceSid"
     } else {
         "From"
@@ -207,6 +213,7 @@ mod tests {
         );
         assert!(sent("MG9752274e9e519418a7406176694466fa").contains("&MessagingServiceSid=MG97"));
         assert!(sent("Customauth").contains("&From=Customauth&"));
+        assert!(sent("MGM Hotel").contains("&From=MGM+Hotel&"));
     }
 
     #[test]

@@ -36,6 +36,14 @@ const FLAGS: [&str; 4] = [
     "--auth-sms-daily-cost=*=100",
 ];
 
+/// What came of a request. On a busy machine Redis may be silent for a second:
+/// then nobody knows whether it counted the message, which is not sent.
+enum Asked {
+    Passed,
+    Refused,
+    Unsure,
+}
+
 struct World {
     product: Product,
     receiver: Receiver,
@@ -52,25 +60,33 @@ impl World {
         request("POST", &self.product.url("/api/v1/auths/"), &headers, body).await
     }
 
-    /// Asks for a code, and whether it comes; what does not is told as it should.
-    async fn pumps(&self, each: usize) -> bool {
+    /// Asks for a code; what does not come is told as it should.
+    async fn pumps(&self, each: usize) -> Asked {
         let [.., high, low] = (each % ADDRESSES).to_be_bytes();
         let number = format!("+22501{each:08}");
         let asked = self.ask(&number, Ipv4Addr::new(203, 0, high, low)).await;
-        if asked.status == 200 {
-            return true;
+        match asked.status {
+            200 => return Asked::Passed,
+            503 => return Asked::Unsure,
+            _ => {}
         }
         assert_eq!(asked.status, 429, "{}", asked.body);
         assert_eq!(asked.header("error-code"), "SMS_BUDGET_EXHAUSTED");
         let wait: u64 = asked.header("retry-after").parse().unwrap();
         assert!((1..=86_400).contains(&wait), "{wait}");
-        false
+        Asked::Refused
     }
 
     async fn signs_in(&self, each: usize) {
         let [.., high, low] = each.to_be_bytes();
-        let number = format!("+7701{each:07}");
-        let asked = self.ask(&number, Ipv4Addr::new(198, high, low, 1)).await;
+        let mut numbers = (each..each + OTHERS).map(|each| format!("+7701{each:07}"));
+        let (number, asked) = loop {
+            let number = numbers.next().unwrap();
+            let asked = self.ask(&number, Ipv4Addr::new(198, high, low, 1)).await;
+            if asked.status != 503 {
+                break (number, asked);
+            }
+        };
         assert_eq!(asked.status, 200, "{}", asked.body);
         let text = until("the message arrives", || {
             let sent = self.receiver.sent().into_iter();
@@ -78,7 +94,13 @@ impl World {
         });
         let code = code(&text.await.text);
         let challenge = asked.header("challenge-id");
-        let answer = self.product.verify(&code, challenge).await;
+        let mut answer = self.product.verify(&code, challenge).await;
+        for _ in 0..OTHERS {
+            if answer.status != 503 {
+                break;
+            }
+            answer = self.product.verify(&code, challenge).await;
+        }
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 }
@@ -96,13 +118,17 @@ async fn the_budget_holds_to_the_message() {
     let callers = (0..CALLERS).map(|_| {
         let (world, next) = (world.clone(), next.clone());
         tokio::spawn(async move {
-            let mut passed = 0;
+            let (mut passed, mut unsure) = (0, 0);
             loop {
                 let each = next.fetch_add(1, Ordering::Relaxed);
                 if each >= ASKED {
-                    return passed;
+                    return (passed, unsure);
                 }
-                passed += usize::from(world.pumps(each).await);
+                match world.pumps(each).await {
+                    Asked::Passed => passed += 1,
+                    Asked::Unsure => unsure += 1,
+                    Asked::Refused => {}
+                }
                 if each % OTHERS == 0 {
                     world.signs_in(each).await;
                 }
@@ -110,15 +136,19 @@ async fn the_budget_holds_to_the_message() {
         })
     });
     let callers: Vec<_> = callers.collect();
-    let mut passed = 0;
+    let (mut passed, mut unsure) = (0, 0);
     for caller in callers {
-        passed += caller.await.unwrap();
+        let (of_it, of_these) = caller.await.unwrap();
+        passed += of_it;
+        unsure += of_these;
     }
-    assert_eq!(passed, BUDGET);
-    let all = BUDGET + ASKED / OTHERS;
-    let sent = world.receiver.messages(all).await;
+    let tight = passed <= BUDGET && passed + unsure >= BUDGET;
+    assert!(tight, "{passed} passed, {unsure} were unsure");
+    assert!(unsure <= ASKED / 10, "{unsure} were unsure");
+    let sent = world.receiver.messages(passed + ASKED / OTHERS).await;
     let dear = sent.iter().filter(|sent| sent.to.starts_with("+225"));
-    assert_eq!((sent.len(), dear.count()), (all, BUDGET));
+    let dear = dear.count();
+    assert!((passed..=BUDGET).contains(&dear), "{dear} for {passed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

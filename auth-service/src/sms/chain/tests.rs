@@ -132,6 +132,14 @@ async fn the_next_is_asked_when_one_is_down_refuses_or_is_too_slow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_may_have_taken_stays_unknown() {
+    let trial = Trial::of(&[&[Does::Fails], &[Does::TakesAfter(60)], &[Does::Refuses]]);
+    assert!(matches!(trial.send().await, Err(Failure::Unknown(_))));
+    let trial = Trial::of(&[&[Does::Fails], &[Does::Refuses]]);
+    assert!(matches!(trial.send().await, Err(Failure::Refused(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_deadline_holds_for_all_together_and_so_does_the_codes_life() {
     let trial = Trial::of(&[&[Does::TakesAfter(60)], &[Does::TakesAfter(60)]]);
     for (patience, most) in [(120, 15_300), (3, 3_300), (0, 0)] {

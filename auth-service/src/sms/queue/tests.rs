@@ -1,14 +1,25 @@
 use std::sync::Mutex;
 
-use kit::clock::HeldClock;
+use kit::{clock::HeldClock, settings::SecretKey};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{
     super::{
+        guards::{
+            dry_run::DryRun,
+            rules::{GuardRules, Tables},
+            slots::Judge,
+            store::{Admission, Exceeded, Fate, GuardStore, Round},
+        },
         message::tests::message,
         provider::{Failure, Provider},
     },
     *,
+};
+use crate::{
+    challenges::store::Unavailable,
+    mac::{Hasher, Mac},
 };
 
 /// A provider that takes each message after so long.
@@ -45,6 +56,15 @@ struct Trial {
 impl Trial {
     /// A queue, and its deliveries, which do not run yet.
     fn new(takes: u64, waiting: usize, at_once: usize) -> (Self, Deliveries) {
+        Self::guarded(Arc::default(), takes, waiting, at_once)
+    }
+
+    fn guarded(
+        guards: Arc<Guards>,
+        takes: u64,
+        waiting: usize,
+        at_once: usize,
+    ) -> (Self, Deliveries) {
         let provider = Arc::new(Slow {
             takes: Duration::from_secs(takes),
             taken: Mutex::default(),
@@ -53,7 +73,7 @@ impl Trial {
         let chain = Chain::new(vec![provider.clone()], Duration::from_secs(15), &metrics);
         let clock = Arc::new(HeldClock::new(UnixMillis(0)));
         let limits = QueueLimits { waiting, at_once };
-        let (sms, deliveries) = open(chain, Arc::default(), limits, clock.clone(), &metrics);
+        let (sms, deliveries) = open(chain, guards, limits, clock.clone(), &metrics);
         let trial = Self {
             sms,
             provider,
@@ -177,4 +197,62 @@ async fn a_message_that_nobody_takes_has_failed() {
     trial.last.cancel();
     trial.run(deliveries).await.unwrap();
     assert!(trial.counts("messages_total{outcome=\"failed\"} 1"));
+}
+
+/// A store that goes away once messages are taken over: a question has its
+/// second, and no answer.
+struct GoneAfterwards;
+
+async fn silent<T>() -> Result<T, Unavailable> {
+    sleep(Duration::from_secs(1)).await;
+    Err(Unavailable("no answer in time".to_owned()))
+}
+
+#[async_trait]
+impl GuardStore for GoneAfterwards {
+    async fn admit(&self, _: &Admission, _: UnixMillis) -> Result<Vec<Exceeded>, Unavailable> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self, _: &[Uuid]) -> Result<(), Unavailable> {
+        silent().await
+    }
+
+    async fn resolve(
+        &self,
+        _: &Mac,
+        _: Fate,
+        _: UnixMillis,
+    ) -> Result<Option<String>, Unavailable> {
+        silent().await
+    }
+
+    async fn look_round(&self, _: UnixMillis, _: UnixMillis) -> Result<Round, Unavailable> {
+        silent().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_store_does_not_hold_up_the_end() {
+    let judge = Judge {
+        least_percent: 10,
+        sample: 100,
+    };
+    let rules = GuardRules::new(Tables::default(), Some(judge), DryRun::default()).unwrap();
+    let hasher = Arc::new(Hasher::new(&SecretKey::new([0; 32])));
+    let metrics = Metrics::default();
+    let guards = Guards::new(rules, Arc::new(GoneAfterwards), hasher, &metrics);
+    let (trial, deliveries) = Trial::guarded(Arc::new(guards), 60, 1_000, 1);
+    for _ in 0..500 {
+        trial.hand_over().await.unwrap();
+    }
+    let running = trial.run(deliveries);
+    trial.closing.cancel();
+    running.await.unwrap();
+    assert!(
+        trial.began.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        trial.began.elapsed()
+    );
+    assert!(trial.counts("messages_total{outcome=\"abandoned\"} 500"));
 }
