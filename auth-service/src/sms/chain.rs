@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use kit::metrics::Metrics;
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use kit::metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -57,6 +56,9 @@ pub struct Progress {
     pub provider: Option<&'static str>,
     /// How many were.
     pub attempts: u32,
+    /// Whether one of them may have taken it: it has, it did not say, or it is
+    /// being asked.
+    pub maybe_taken: bool,
 }
 
 impl Chain {
@@ -121,13 +123,18 @@ impl Chain {
                 let share = left / u32::try_from(still).unwrap_or(u32::MAX);
                 (*asked, still) = (true, still - 1);
                 let name = link.provider.name();
+                let before = progress.maybe_taken;
                 *progress = Progress {
                     provider: Some(name),
                     attempts: progress.attempts + 1,
+                    maybe_taken: true,
                 };
                 match self.attempt(link, message, share).await {
                     Ok(()) => return Ok(()),
                     Err(failure) => {
+                        if let Failure::NotTaken(_) | Failure::Refused(_) = failure {
+                            progress.maybe_taken = before;
+                        }
                         tracing::warn!(provider = name, id = %message.id, error = %failure,
                             "a provider did not take a message");
                         failed = failure;

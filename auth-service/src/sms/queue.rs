@@ -12,9 +12,8 @@ use async_trait::async_trait;
 use kit::{
     audit,
     clock::{Clock, UnixMillis},
-    metrics::Metrics,
+    metrics::{Histogram, IntCounter, IntCounterVec, IntGauge, Metrics},
 };
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use tokio::{
     sync::{
         Semaphore,
@@ -264,7 +263,7 @@ impl Worker {
         let patience = self.clock.now().until(message.expires_at);
         if patience.is_zero() {
             audit!("sms", "expired", %id, ?phone, waited_ms);
-            return self.end(&message, "expired").await;
+            return self.end(&message, "expired", Progress::default()).await;
         }
         let mut progress = Progress::default();
         let sent = tokio::select! {
@@ -272,15 +271,17 @@ impl Worker {
             sent = self.chain.deliver(&message, patience, &mut progress) => sent,
             () = over.cancelled() => return self.abandon(&message, waited, progress).await,
         };
-        let Progress { provider, attempts } = progress;
+        let Progress {
+            provider, attempts, ..
+        } = progress;
         match sent {
             Ok(()) => {
                 audit!("sms", "delivered", %id, ?phone, provider, attempts, waited_ms);
-                self.end(&message, "delivered").await;
+                self.end(&message, "delivered", progress).await;
             }
             Err(failure) => {
                 audit!("sms", "failed", %id, ?phone, provider, attempts, waited_ms, error = %failure);
-                self.end(&message, "failed").await;
+                self.end(&message, "failed", progress).await;
             }
         }
     }
@@ -289,14 +290,20 @@ impl Worker {
     /// was asked for may have been sent.
     async fn abandon(&self, message: &Message, waited: Duration, progress: Progress) {
         let (id, phone, waited_ms) = (message.id, &message.phone, kit::clock::millis(waited));
-        let Progress { provider, attempts } = progress;
+        let Progress {
+            provider, attempts, ..
+        } = progress;
         audit!("sms", "abandoned", %id, ?phone, provider, attempts, waited_ms);
-        self.end(message, "abandoned").await;
+        self.end(message, "abandoned", progress).await;
     }
 
-    async fn end(&self, message: &Message, outcome: &str) {
+    async fn end(&self, message: &Message, outcome: &str, progress: Progress) {
         self.outcomes.with_label_values(&[outcome]).inc();
-        self.guards.settle(message.id).await;
+        if progress.maybe_taken {
+            self.guards.settle(message.id).await;
+        } else {
+            self.guards.not_sent(message, self.clock.now()).await;
+        }
     }
 }
 
