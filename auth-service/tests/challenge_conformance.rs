@@ -73,6 +73,7 @@ suite![
     starts_of_a_phone_at_an_address_are_limited,
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
     a_gap_between_two_starts_is_kept,
+    what_is_taken_back_was_never_asked_for,
     clocks_of_replicas_need_not_agree,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
@@ -577,6 +578,24 @@ async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     bench.start(ANNA, AWAY).await;
     bench.clock.advance(gap);
     bench.start(ANNA, HOME).await;
+}
+
+async fn what_is_taken_back_was_never_asked_for(bench: Bench) {
+    let bench = bench.limited(|rules| {
+        rules.phone_limits.gap = Duration::from_secs(30);
+        rules.phone_limits.per_phone = 2;
+        rules.phone_limits.per_phone_and_address = 1;
+        rules.short_in_a_row = 2;
+    });
+    for _ in 0..5 {
+        let started = bench.try_start(ANNA, HOME).await.unwrap();
+        assert_eq!(started.code.digits().len(), 4);
+        bench.challenges.withdraw(&started).await.unwrap();
+        let carrier = Carrier::Id(started.id);
+        assert!(!bench.takes(carrier, &started.code, HOME).await);
+    }
+    bench.start(ANNA, HOME).await;
+    bench.try_start(ANNA, HOME).await.unwrap_err();
 }
 
 async fn clocks_of_replicas_need_not_agree(bench: Bench) {

@@ -6,4 +6,6 @@ for i = 2, 4 do
     redis.call('HINCRBY', KEYS[i], 'count', -1)
   end
 end
+-- What was before is longer ago than the gap.
+redis.call('HDEL', KEYS[4], 'last')
 return redis.status_reply('OK')
