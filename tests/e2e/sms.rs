@@ -5,6 +5,7 @@ mod delivery;
 mod ending;
 mod fail_over;
 mod limits;
+mod lost;
 pub(crate) mod receivers;
 mod secrets;
 

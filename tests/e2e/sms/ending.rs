@@ -94,7 +94,7 @@ async fn auth_service_by_itself_sends_what_is_queued() {
 }
 
 /// The ids of the messages that the log tells this of.
-fn told(log: &str, outcome: &str) -> BTreeSet<String> {
+pub(super) fn told(log: &str, outcome: &str) -> BTreeSet<String> {
     let outcome = format!("event=\"sms\" outcome=\"{outcome}\"");
     let lines = log.lines().filter(|line| line.contains(&outcome));
     lines
