@@ -2,6 +2,9 @@
 //! one dear country, from hundreds of addresses. What the running product lets
 //! pass, and how everybody else fares meanwhile.
 
+mod crowd;
+mod refusals;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -11,30 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use kit::clock::{Clock as _, SystemClock};
-use serde_json::{Value, json};
 use testkit::{PrivatePostgres, PrivateRedis};
 use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
-    common::{
-        Product,
-        http::{Answer, ready, request},
-        processes::{END, Process},
-    },
-    programs::customauth,
+    common::{Product, http::Answer},
     sms::{
-        code, flags,
-        receivers::{Receiver, Reply, until},
+        flags,
+        receivers::{Receiver, Reply},
     },
 };
+use crowd::Crowd;
 
 const DAY: u64 = 24 * 3_600;
 /// The attacker's addresses.
@@ -81,66 +72,6 @@ fn until_midnight() -> u64 {
 
 fn today() -> i64 {
     SystemClock.now().seconds() / i64::try_from(DAY).unwrap()
-}
-
-/// A client that keeps its connections.
-#[derive(Clone)]
-struct Crowd {
-    client: Client<HttpConnector, Full<Bytes>>,
-    url: String,
-}
-
-impl Crowd {
-    fn of(product: &Product) -> Self {
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            url: product.url("/api/v1/auths/"),
-        }
-    }
-
-    async fn send(&self, method: &str, client: &str, body: Value) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(&self.url)
-            .header("content-type", "application/json")
-            .header("x-forwarded-for", client)
-            .body(Full::from(body.to_string()))
-            .unwrap();
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
-    }
-
-    async fn ask(&self, client: &str, phone: &str) -> Answer {
-        self.send("POST", client, json!({ "phone_number": phone }))
-            .await
-    }
-
-    /// Asks for a code, reads it from the message that comes, and enters it.
-    async fn sign_in(&self, receiver: &Receiver, client: &str, phone: &str) -> Duration {
-        let began = Instant::now();
-        let mut asked = self.ask(client, phone).await;
-        while asked.status == 503 && began.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            asked = self.ask(client, phone).await;
-        }
-        assert_eq!(asked.status, 200, "{}", asked.body);
-        let message = until("the message is there", || {
-            let sent = receiver.sent().into_iter();
-            sent.rev().find(|message| message.to == phone)
-        })
-        .await;
-        let challenge = asked.header("challenge-id");
-        let body = json!({ "otp": code(&message.text), "challenge_id": challenge });
-        let signed_in = self.send("PATCH", client, body).await;
-        assert_eq!(signed_in.status, 200, "{}", signed_in.body);
-        assert!(signed_in.json()["access_token"].is_string());
-        began.elapsed()
-    }
 }
 
 /// What came of it all.
@@ -255,6 +186,7 @@ struct Trial {
     product: Product,
     receiver: Arc<Receiver>,
     outcome: Outcome,
+    took: Duration,
     _servers: Option<Servers>,
 }
 
@@ -273,9 +205,8 @@ async fn pumped(servers: Option<Servers>, requests: usize) -> Trial {
     };
     let began = Instant::now();
     let outcome = flood(Crowd::of(&product), receiver.clone(), requests).await;
-    let (took, longest) = (began.elapsed(), outcome.others.iter().max());
-    println!("{requests} requests in {took:?}; others signed in within {longest:?}");
     Trial {
+        took: began.elapsed(),
         product,
         receiver,
         outcome,
@@ -286,7 +217,11 @@ async fn pumped(servers: Option<Servers>, requests: usize) -> Trial {
 /// One after the other: each of them keeps a machine busy.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-async fn the_budget_holds(servers: impl Fn() -> Option<Servers>, requests: usize) {
+/// How long it took, and how long the slowest of the others.
+async fn the_budget_holds(
+    servers: impl Fn() -> Option<Servers>,
+    requests: usize,
+) -> (Duration, Duration) {
     let _alone = ALONE.lock().await;
     let mut day = today();
     let mut trial = pumped(servers(), requests).await;
@@ -318,115 +253,17 @@ async fn the_budget_holds(servers: impl Fn() -> Option<Servers>, requests: usize
     let dear = sent.into_iter().map(|message| message.to);
     let dear: BTreeSet<_> = dear.filter(|phone| phone.starts_with("+225")).collect();
     assert_eq!(dear, passed);
+    (trial.took, others.into_iter().max().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_budget_holds_to_the_message_and_others_sign_in_on_servers() {
-    the_budget_holds(|| Some(Servers::start()), 10_000).await;
+    let (took, longest) = the_budget_holds(|| Some(Servers::start()), 10_000).await;
+    println!("10,000 requests in {took:?}, others signed in within {longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_budget_holds_to_the_message_and_others_sign_in_embedded() {
-    the_budget_holds(|| None, 3_000).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_country_that_is_not_named_is_not_sent_to() {
-    let receiver = Receiver::start(&[Reply::Takes]).await;
-    let flags = settings(&receiver, &["--auth-sms-countries=+7,+49"]);
-    let product = Product::embedded(&borrowed(&flags)).await;
-    let crowd = Crowd::of(&product);
-    for each in 0..3 {
-        let refused = crowd.ask("192.0.2.1", &ivorian(each)).await;
-        assert_eq!(refused.status, 429, "{}", refused.body);
-        assert_eq!(refused.header("error-code"), "SMS_COUNTRY_NOT_ALLOWED");
-        assert_eq!(refused.header("retry-after"), DAY.to_string());
-        refused.sentence();
-    }
-    for each in 0..2 {
-        let (phone, client) = somebody(each);
-        crowd.sign_in(&receiver, &client, &phone).await;
-    }
-    product.stop().await;
-    assert_eq!(receiver.seen().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_refused_uses_up_nothing_of_the_phone() {
-    let (servers, receiver) = (Servers::start(), Receiver::start(&[Reply::Takes]).await);
-    let flags = settings(&receiver, &["--auth-sms-daily-messages=+225=0"]);
-    let none = servers.product(&borrowed(&flags)).await;
-    let crowd = Crowd::of(&none);
-    let phone = ivorian(1);
-    // More than the 5 that a phone may have from an address, and its 15 in all.
-    for _ in 0..20 {
-        let refused = crowd.ask("192.0.2.1", &phone).await;
-        assert_eq!(refused.header("error-code"), "SMS_BUDGET_EXHAUSTED");
-    }
-    // The same keys, so that it knows what was counted.
-    let data = none.stop().await;
-    let flags = settings(&receiver, &["--auth-sms-daily-messages=+225=1"]);
-    let [auth, profile, redis] = [
-        format!("--auth-database-url={}", servers.auth),
-        format!("--profile-database-url={}", servers.profile),
-        format!("--auth-redis-url={}", servers.redis.url()),
-    ];
-    let flags = [&[&*auth, &profile, &redis], &*borrowed(&flags)].concat();
-    let one = Product::start(data, &flags).await;
-    one.ready().await;
-    let crowd = Crowd::of(&one);
-    let asked = crowd.ask("192.0.2.1", &phone).await;
-    assert_eq!(asked.status, 200, "{}", asked.body);
-    assert_eq!(asked.header("otp-length"), "4", "nothing was in a row");
-    receiver.messages(1).await;
-    // That it does know: the half minute of this one has begun.
-    let hasty = crowd.ask("192.0.2.1", &phone).await;
-    assert_eq!(hasty.header("error-code"), "TOO_MANY_CODES");
-    let other = crowd.ask("192.0.2.1", &ivorian(2)).await;
-    assert_eq!(other.header("error-code"), "SMS_BUDGET_EXHAUSTED");
-    assert_eq!(receiver.seen().len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_lets_pass_and_tells() {
-    let receiver = Receiver::start(&[Reply::Takes]).await;
-    let guards = [
-        "--auth-sms-countries=+7",
-        "--auth-sms-daily-messages=+225=2",
-        "--auth-sms-dry-run=all",
-    ];
-    let data = tempfile::tempdir().unwrap();
-    let mut program = customauth(data.path());
-    program.args(settings(&receiver, &guards));
-    let mut process = Process::start(program);
-    let base = process.line_after("HTTP/JSON");
-    ready(&base).await;
-    for each in 0..5 {
-        let body = json!({ "phone_number": ivorian(each) }).to_string();
-        let url = format!("{base}/api/v1/auths/");
-        let asked = request("POST", &url, &[("content-type", "application/json")], body).await;
-        assert_eq!(asked.status, 200, "{}", asked.body);
-    }
-    receiver.messages(5).await;
-    let metrics = request("GET", &format!("{base}/metrics"), &[], "").await;
-    for line in [
-        r#"guard_refusals_total{guard="countries",limit="country",mode="dry_run",prefix="+225"} 5"#,
-        r#"guard_refusals_total{guard="budget",limit="messages",mode="dry_run",prefix="+225"} 3"#,
-        r#"admitted_total{prefix="+225"} 5"#,
-    ] {
-        let line = format!("customauth_sms_{line}\n");
-        assert!(metrics.body.contains(&line), "{line}{}", metrics.body);
-    }
-    assert!(
-        !metrics.body.contains(r#"mode="enforce""#),
-        "{}",
-        metrics.body
-    );
-    process.signal("-TERM");
-    let (_, log) = process.end(END);
-    let told = |guard: &str| {
-        let event = format!(r#"event="sms" outcome="would be refused" guard="{guard}""#);
-        log.lines().filter(|line| line.contains(&event)).count()
-    };
-    assert_eq!((told("countries"), told("budget")), (5, 3), "{log}");
+    let (took, longest) = the_budget_holds(|| None, 3_000).await;
+    println!("3,000 requests in {took:?}, others signed in within {longest:?}");
 }

@@ -151,7 +151,6 @@ async fn tell(shared: &Shared, replicas: &[Replica], lost: usize) -> Vec<usize> 
             counted.push(replica.lost().await);
         }
         if counted.iter().sum::<usize>() >= lost && shared.under_way() == 0 {
-            println!("{lost} lost, told after {:?}", began.elapsed());
             return counted;
         }
         assert!(began.elapsed() < TOLD_WITHIN, "{counted:?} of {lost}");
