@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// A crate's name in code, and where alone it may stand.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("sqlx::", &["database/src/"]),
     (
         "::redis::",
@@ -17,6 +17,7 @@ const HOMES: [(&str, &[&str]); 7] = [
     ),
     ("axum::", &["gateway/src/"]),
     ("hyper_rustls::", &["auth-service/src/sms/http.rs"]),
+    ("prometheus::", &["kit/src/metrics"]),
     ("utoipa::", &["gateway/src/"]),
     ("rlibphonenumber::", &["auth-service/src/phone.rs"]),
     (

@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod outage;
 mod programs;
+mod pumping;
 mod races;
 mod sandbox;
 mod sessions;

@@ -16,6 +16,10 @@ use crate::{
         processes::{END, Process, command},
     },
     programs::{Trio, complaint, customauth, sign_in},
+    sms::{
+        self,
+        receivers::{Receiver, Reply},
+    },
 };
 
 crate::on_both_storages![
@@ -403,12 +407,45 @@ async fn served(product: Product) -> Families {
     product.scrape().await.families()
 }
 
+/// The same with messages that are really sent, or not: to each family of theirs
+/// something has happened.
+async fn served_with_a_provider() -> Families {
+    let receiver = Receiver::start(&[Reply::Takes]).await;
+    let limits = [
+        "--auth-sms-countries=+7",
+        "--auth-sms-prices=*=0.10",
+        "--auth-sms-daily-cost=*=100",
+    ];
+    let flags = sms::flags("webhook", &receiver, &receiver);
+    let product = sms::product(&flags, &limits).await;
+    for (number, status) in [(sms::phone(1), 200), ("+4915123456789".to_owned(), 429)] {
+        let asked = sms::ask(&product, &number).await;
+        assert_eq!(asked.status, status, "{}", asked.body);
+    }
+    receiver.messages(1).await;
+    let delivered = r#"customauth_sms_messages_total{outcome="delivered"} 1"#;
+    for _ in 0..500 {
+        let scrape = product.scrape().await;
+        if scrape.0.contains(delivered) {
+            return scrape.families();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nothing was delivered within 10 s");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_lists_all_that_there_is_and_nothing_else() {
     let page = include_str!("../../docs/metrics.md");
     let listed: BTreeMap<String, Labels> = page.lines().filter_map(row).collect();
     let mut there = served(Product::embedded(&[]).await).await;
     there.extend(served(Product::servers(&[]).await).await);
+    for (name, labels) in served_with_a_provider().await {
+        if name.starts_with("customauth_sms_") {
+            assert!(labels.is_some(), "nothing happened to {name}");
+            there.insert(name, labels);
+        }
+    }
     let names: BTreeSet<_> = listed.keys().collect();
     assert_eq!(names, there.keys().collect());
     for (name, labels) in &there {

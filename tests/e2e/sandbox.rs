@@ -12,6 +12,10 @@ use crate::{
         processes::{END, Process},
     },
     programs::{complaint, customauth},
+    sms::{
+        self,
+        receivers::{Receiver, Reply},
+    },
     test_numbers::in_days,
 };
 
@@ -151,5 +155,41 @@ async fn the_log_tells_what_a_message_costs() {
         r#"language="ru" segments=1 encoding=UCS-2"#,
     ] {
         assert!(log.contains(cost), "{log}");
+    }
+}
+
+/// An answer without what differs from request to request.
+fn shape(mut answer: Answer) -> (u16, Vec<(String, String)>, String) {
+    for own in ["request-id", "date"] {
+        answer.headers.remove(own);
+    }
+    let headers = answer.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), format!("{value:?}")));
+    (answer.status, headers.collect(), answer.body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_provider_there_is_no_such_path() {
+    let receiver = Receiver::start(&[Reply::Takes]).await;
+    let flags = sms::flags("webhook", &receiver, &receiver);
+    let product = sms::product(&flags, &[]).await;
+    assert_eq!(sms::ask(&product, &sms::phone(1)).await.status, 200);
+    receiver.messages(1).await;
+    for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
+        let unknown = shape(product.send(method, "/nothing", None, None).await);
+        if method == "GET" {
+            assert_eq!(unknown.0, 404);
+        }
+        for path in [
+            "/dev",
+            "/dev/",
+            "/dev/messages",
+            "/dev/messages/",
+            "/dev/sandbox.js",
+            "/dev/sandbox.css",
+        ] {
+            let answer = product.send(method, path, None, None).await;
+            assert_eq!(shape(answer), unknown, "{method} {path}");
+        }
     }
 }

@@ -5,8 +5,8 @@ mod delivery;
 mod ending;
 mod fail_over;
 mod limits;
-mod pumping;
-mod receivers;
+mod lost;
+pub(crate) mod receivers;
 mod secrets;
 
 use serde_json::json;
@@ -19,7 +19,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TOKEN: &str = "the-token-of-the-account";
 
 /// The settings of both providers; `order` says which are asked.
-fn flags(order: &str, webhook: &Receiver, twilio: &Receiver) -> Vec<String> {
+pub(crate) fn flags(order: &str, webhook: &Receiver, twilio: &Receiver) -> Vec<String> {
     vec![
         format!("--auth-sms={order}"),
         format!("--auth-sms-webhook-url={}/send", webhook.url),
@@ -31,13 +31,13 @@ fn flags(order: &str, webhook: &Receiver, twilio: &Receiver) -> Vec<String> {
     ]
 }
 
-async fn product(flags: &[String], more: &[&str]) -> Product {
+pub(crate) async fn product(flags: &[String], more: &[&str]) -> Product {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     Product::embedded(&[&flags, more].concat()).await
 }
 
 /// Asks for a code for one of the numbers that are valid.
-async fn ask(product: &Product, phone: &str) -> Answer {
+pub(crate) async fn ask(product: &Product, phone: &str) -> Answer {
     let body = json!({ "phone_number": phone });
     product
         .send("POST", "/api/v1/auths/", None, Some(body))
@@ -45,12 +45,12 @@ async fn ask(product: &Product, phone: &str) -> Answer {
 }
 
 /// A valid number for each number below a million.
-fn phone(each: usize) -> String {
+pub(crate) fn phone(each: usize) -> String {
     format!("+7916{each:07}")
 }
 
 /// The code in a message.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let digits = text
         .split(|each: char| !each.is_ascii_digit())
         .find(|part| (4..=10).contains(&part.len()));

@@ -12,6 +12,10 @@ use crate::{
         processes::{END, Process, command},
     },
     programs::complaint,
+    sms::{
+        self,
+        receivers::{Receiver, Reply},
+    },
 };
 
 const ANNA: &str = "+77000000001";
@@ -107,6 +111,39 @@ async fn a_challenge_of_one_takes_five_tries() {
         let id = ask(&product, ANNA).await.header("challenge-id").to_owned();
         assert_eq!(product.verify("1234", &id).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_provider_nothing_is_sent_and_no_guard_counts_it() {
+    let receiver = Receiver::start(&[Reply::Takes]).await;
+    let flags = sms::flags("webhook", &receiver, &receiver);
+    let until = until(30);
+    // Nobody else gets a message.
+    let guards = ["--auth-sms-countries=+49", "--auth-sms-daily-messages=*=0"];
+    let product = sms::product(&flags, &[&[NUMBERS, &*until], &guards[..]].concat()).await;
+    for _ in 0..100 {
+        let asked = ask(&product, ANNA).await;
+        assert_eq!(asked.status, 200, "{}", asked.body);
+        assert!(!asked.body.contains("(use "), "{}", asked.body);
+        assert!(!asked.body.contains("1234"), "{}", asked.body);
+    }
+    let answer = enter(&product, "1234").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let metrics = product.get("/metrics", None).await.body;
+    for line in [
+        "queued_total 0",
+        "admitted_total{prefix=\"other\"} 0",
+        "entered_total{prefix=\"other\"} 0",
+        "under_way 0",
+    ] {
+        let line = format!("customauth_sms_{line}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+    assert!(!metrics.contains("refusals_total{"), "{metrics}");
+    let other = ask(&product, &sms::phone(1)).await;
+    assert_eq!(other.header("error-code"), "SMS_COUNTRY_NOT_ALLOWED");
+    product.stop().await;
+    assert!(receiver.seen().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use kit::metrics::Metrics;
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use kit::metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics};
 use tokio::time::{Instant, timeout};
 
 use super::{

@@ -12,9 +12,8 @@ use async_trait::async_trait;
 use kit::{
     audit,
     clock::{Clock, UnixMillis},
-    metrics::Metrics,
+    metrics::{Histogram, IntCounter, IntCounterVec, IntGauge, Metrics},
 };
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use tokio::{
     sync::{
         Semaphore,

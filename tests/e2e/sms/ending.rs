@@ -8,7 +8,6 @@ use std::{
 use kit::client::{self, Outgoing};
 use proto::auth::v1::{RequestCodeRequest, auth_service_client::AuthServiceClient};
 use serde_json::json;
-use testkit::PrivateRedis;
 
 use super::{
     ask, flags, phone, product,
@@ -21,10 +20,6 @@ use crate::common::{
 
 /// A process that sends `at_once` and lets `queue` wait.
 async fn start(receiver: &Receiver, at_once: usize, queue: usize) -> Program {
-    start_with(receiver, at_once, queue, &[]).await
-}
-
-async fn start_with(receiver: &Receiver, at_once: usize, queue: usize, more: &[&str]) -> Program {
     let data = tempfile::tempdir().unwrap();
     let mut customauth = command("customauth");
     customauth
@@ -33,8 +28,7 @@ async fn start_with(receiver: &Receiver, at_once: usize, queue: usize, more: &[&
         .arg(data.path())
         .args(flags("webhook", receiver, receiver))
         .arg(format!("--auth-sms-at-once={at_once}"))
-        .arg(format!("--auth-sms-queue={queue}"))
-        .args(more);
+        .arg(format!("--auth-sms-queue={queue}"));
     let mut process = Process::start(customauth);
     let base = process.line_after("HTTP/JSON");
     ready(&base).await;
@@ -100,7 +94,7 @@ async fn auth_service_by_itself_sends_what_is_queued() {
 }
 
 /// The ids of the messages that the log tells this of.
-fn told(log: &str, outcome: &str) -> BTreeSet<String> {
+pub(super) fn told(log: &str, outcome: &str) -> BTreeSet<String> {
     let outcome = format!("event=\"sms\" outcome=\"{outcome}\"");
     let lines = log.lines().filter(|line| line.contains(&outcome));
     lines
@@ -207,37 +201,4 @@ async fn what_a_killed_process_had_under_way_is_what_its_log_has_no_end_of() {
     assert_eq!(lost.count(), without_end);
     // The most that can be lost.
     assert_eq!(without_end, QUEUE + AT_ONCE);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_process_had_under_way_is_told_by_another_one() {
-    let redis = PrivateRedis::start();
-    let shared = format!("--auth-redis-url={}", redis.url());
-    let more = [&*shared, "--auth-otp-ttl-secs=2"];
-    let receiver = Receiver::start(&[Reply::Takes, Reply::Holds]).await;
-    let mut killed = start_with(&receiver, 1, 4, &more).await;
-    assert_eq!(killed.ask(&phone(0)).await.status, 200);
-    receiver.messages(1).await;
-    for each in 1..=3 {
-        assert_eq!(killed.ask(&phone(each)).await.status, 200);
-    }
-    receiver.requests(2).await;
-    killed.process.signal("-KILL");
-    killed.process.0.wait().unwrap();
-    let (_, log) = killed.process.end(END);
-    let without_end: BTreeSet<_> = &told(&log, "queued") - &told(&log, "delivered");
-    assert_eq!(without_end.len(), 3, "{log}");
-
-    // Two seconds of the code's life, ten of grace, up to 14 between two looks.
-    let other = start_with(&receiver, 1, 4, &more).await;
-    let begun = Instant::now();
-    while redis.raw(&["ZCARD", "customauth:{sms}:under_way"]) != "0" {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nobody tells");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    other.process.signal("-TERM");
-    let (status, log) = other.process.end(END);
-    assert_eq!(status, Some(0), "{log}");
-    assert_eq!(told(&log, "lost"), without_end, "{log}");
-    assert!(log.contains("messages are lost"), "{log}");
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How a receiver answers.
 #[derive(Clone, Copy)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// It sends the message.
     Takes,
     /// It is slow, and does not hear that its caller hangs up. A webhook's
@@ -43,19 +43,19 @@ pub(super) enum Reply {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 
     /// The pairs of a form; the members of a JSON object, as text.
-    pub(super) fn fields(&self) -> BTreeMap<String, String> {
+    pub(crate) fn fields(&self) -> BTreeMap<String, String> {
         match serde_json::from_str::<Value>(&self.body) {
             Ok(json) => {
                 let members = json.as_object().unwrap().iter();
@@ -79,11 +79,11 @@ impl Seen {
 
 /// A message that went to a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    pub(super) to: String,
-    pub(super) text: String,
+pub(crate) struct Sent {
+    pub(crate) to: String,
+    pub(crate) text: String,
     /// Webhooks alone have one.
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Default)]
@@ -97,19 +97,19 @@ struct Shared {
 }
 
 /// A provider. It ends with the test.
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     shared: Arc<Shared>,
     stop: Stop,
 }
 
 impl Receiver {
     /// Answers so, the last for ever.
-    pub(super) async fn start(script: &[Reply]) -> Self {
+    pub(crate) async fn start(script: &[Reply]) -> Self {
         Self::start_with(script, None).await
     }
 
-    pub(super) async fn start_with(script: &[Reply], tls: Option<ServerTls>) -> Self {
+    pub(crate) async fn start_with(script: &[Reply], tls: Option<ServerTls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = match tls {
@@ -131,7 +131,7 @@ impl Receiver {
     }
 
     /// One that is not there.
-    pub(super) async fn down() -> Self {
+    pub(crate) async fn down() -> Self {
         let receiver = Self::start(&[Reply::Takes]).await;
         receiver.stop.at_once();
         let address = receiver.url.trim_start_matches("http://").to_owned();
@@ -144,16 +144,16 @@ impl Receiver {
         receiver
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn sent(&self) -> Vec<Sent> {
+    pub(crate) fn sent(&self) -> Vec<Sent> {
         self.shared.sent.lock().unwrap().clone()
     }
 
     /// Waits for so many messages that went to phones.
-    pub(super) async fn messages(&self, count: usize) -> Vec<Sent> {
+    pub(crate) async fn messages(&self, count: usize) -> Vec<Sent> {
         until("the messages are sent", || {
             let sent = self.sent();
             (sent.len() >= count).then_some(sent)
@@ -162,7 +162,7 @@ impl Receiver {
     }
 
     /// Waits for so many requests.
-    pub(super) async fn requests(&self, count: usize) -> Vec<Seen> {
+    pub(crate) async fn requests(&self, count: usize) -> Vec<Seen> {
         until("the requests are there", || {
             let seen = self.seen();
             (seen.len() >= count).then_some(seen)
@@ -171,7 +171,7 @@ impl Receiver {
     }
 
     /// Waits until nothing is at work any more.
-    pub(super) async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         until("the slow ones end", || {
             (self.shared.at_work.load(Ordering::SeqCst) == 0).then_some(())
         })
@@ -179,7 +179,7 @@ impl Receiver {
     }
 
     /// What it holds, it takes now.
-    pub(super) fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         self.shared.let_go.cancel();
     }
 }
@@ -191,7 +191,7 @@ impl Drop for Receiver {
 }
 
 /// Waits for something that comes by itself.
-pub(super) async fn until<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
     for _ in 0..750 {
         if let Some(found) = there() {
             return found;

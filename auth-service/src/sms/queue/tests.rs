@@ -8,6 +8,7 @@ use super::{
     super::{
         guards::{
             dry_run::DryRun,
+            memory::MemoryGuards,
             rules::{GuardRules, Tables},
             slots::Judge,
             store::{Admission, Exceeded, Fate, GuardStore, Round},
@@ -21,6 +22,20 @@ use crate::{
     challenges::store::Unavailable,
     mac::{Hasher, Mac},
 };
+
+/// A provider that is not there.
+struct Down;
+
+#[async_trait]
+impl Provider for Down {
+    fn name(&self) -> &'static str {
+        "down"
+    }
+
+    async fn send(&self, _: &Message, _: Duration) -> Result<(), Failure> {
+        Err(Failure::NotTaken("nobody is there".to_owned()))
+    }
+}
 
 /// A provider that takes each message after so long.
 struct Slow {
@@ -255,4 +270,59 @@ async fn a_silent_store_does_not_hold_up_the_end() {
         trial.began.elapsed()
     );
     assert!(trial.counts("messages_total{outcome=\"abandoned\"} 500"));
+}
+
+/// Whether the breaker lets another message pass, after 3 that a provider had to
+/// send and whose codes nobody entered.
+async fn passes_after_three_by(provider: Arc<dyn Provider>, in_queue: Duration) -> bool {
+    let metrics = Metrics::default();
+    let judge = Judge {
+        least_percent: 10,
+        sample: 3,
+    };
+    let rules = GuardRules::new(Tables::default(), Some(judge), DryRun::default()).unwrap();
+    let hasher = Hasher::new(&kit::settings::SecretKey::new([0; 32]));
+    let store = Arc::<MemoryGuards>::default();
+    let guards = Arc::new(Guards::new(rules, store, Arc::new(hasher), &metrics));
+    let clock = Arc::new(HeldClock::new(UnixMillis(0)));
+    let limits = QueueLimits {
+        waiting: 10,
+        at_once: 1,
+    };
+    let chain = Chain::new(vec![provider], Duration::from_secs(15), &metrics);
+    let (sms, deliveries) = open(chain, guards, limits, clock.clone(), &metrics);
+    let hand_over = async || {
+        let place = sms.place().unwrap();
+        sms.hand_over(place, message(), clock.now()).await
+    };
+    for _ in 0..3 {
+        hand_over().await.unwrap();
+    }
+    clock.advance(in_queue);
+    let last = CancellationToken::new();
+    let running = tokio::spawn(deliveries.run(CancellationToken::new(), last.clone()));
+    let ended = "customauth_sms_queue_messages 0\n";
+    while !metrics.render().contains(ended) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    last.cancel();
+    running.await.unwrap();
+    clock.advance(Duration::from_secs(300));
+    sms.guards.admit(&message(), clock.now()).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_surely_reached_nobody_is_not_held_against_whoever_asked() {
+    let slow = |takes| Slow {
+        takes: Duration::from_secs(takes),
+        taken: Mutex::default(),
+    };
+    let at_once = Duration::ZERO;
+    assert!(passes_after_three_by(Arc::new(Down), at_once).await);
+    // In the queue until its code had ended.
+    let too_late = Duration::from_secs(120);
+    assert!(passes_after_three_by(Arc::new(slow(1)), too_late).await);
+    // It was sent, or may have been.
+    assert!(!passes_after_three_by(Arc::new(slow(1)), at_once).await);
+    assert!(!passes_after_three_by(Arc::new(slow(60)), at_once).await);
 }
