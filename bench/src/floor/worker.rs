@@ -1,0 +1,162 @@
+//! Does one part of the work at a time, as told on its input:
+//!
+//! `PART MILLISECONDS` → `ready` → `go` → `done OPERATIONS NANOSECONDS`
+//!
+//! What has to be there first is made before `ready`, so that it is not counted.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::SplitWhitespace,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum as _};
+use proto::{
+    auth::v1::{VerifyCodeRequest, auth_service_client::AuthServiceClient},
+    profile::v1::{GetProfileRequest, profile_service_client::ProfileServiceClient},
+};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Part, orders::orders, stores::Alone};
+use crate::{load::grpc::Channel, rounds::PLAYERS};
+
+/// Where the stores are, and whom to call.
+#[derive(Args)]
+pub(crate) struct Stores {
+    /// auth-service's database
+    #[arg(long)]
+    pub(crate) auth_database: String,
+    /// profile-service's database
+    #[arg(long)]
+    pub(crate) profile_database: String,
+    /// An empty database, for the tables of both
+    #[arg(long)]
+    pub(crate) one_database: String,
+    /// Redis
+    #[arg(long)]
+    pub(crate) redis: String,
+    /// The floor's server
+    #[arg(long)]
+    pub(crate) grpc: SocketAddr,
+}
+
+/// What is signed: as long as the head and the claims of an access token.
+const MESSAGE: [u8; 350] = [b'x'; 350];
+
+struct Worker {
+    stores: Alone,
+    auth: AuthServiceClient<Channel>,
+    profile: ProfileServiceClient<Channel>,
+    keys: Ed25519KeyPair,
+    signature: Vec<u8>,
+}
+
+/// Works until its input ends.
+pub(crate) async fn work(stores: &Stores) -> anyhow::Result<()> {
+    let channel = Channel::connect(Ipv4Addr::LOCALHOST, stores.grpc).await?;
+    let keys = Ed25519KeyPair::from_seed_unchecked(&[7; 32]);
+    let keys = keys.ok().context("any seed makes a key")?;
+    let worker = Arc::new(Worker {
+        stores: Alone::open(stores).await?,
+        auth: AuthServiceClient::new(channel.clone()),
+        profile: ProfileServiceClient::new(channel),
+        signature: keys.sign(&MESSAGE).as_ref().to_vec(),
+        keys,
+    });
+    let mut orders = orders();
+    println!("worker is there");
+    while let Some(order) = orders.recv().await {
+        obey(&worker, order.split_whitespace(), &mut orders).await?;
+    }
+    Ok(())
+}
+
+async fn obey(
+    worker: &Arc<Worker>,
+    mut order: SplitWhitespace<'_>,
+    orders: &mut UnboundedReceiver<String>,
+) -> anyhow::Result<()> {
+    let part = Part::from_str(order.next().unwrap_or_default(), false);
+    let part = part.map_err(anyhow::Error::msg)?;
+    let span = Duration::from_millis(order.next().context("how long?")?.parse()?);
+    if part == Part::RedisWrong {
+        worker.stores.prepare_wrong(span).await?;
+    }
+    println!("ready");
+    orders.recv().await;
+    let begun = Instant::now();
+    let working: Vec<_> = (0..PLAYERS)
+        .map(|number| {
+            let worker = worker.clone();
+            tokio::spawn(async move {
+                let mut count = 0_u64;
+                while begun.elapsed() < span && worker.once(part, number).await? {
+                    count += 1;
+                }
+                Ok::<_, anyhow::Error>(count)
+            })
+        })
+        .collect();
+    let mut count = 0;
+    for working in working {
+        count += working
+            .await?
+            .with_context(|| format!("{} failed", part.name()))?;
+    }
+    println!("done {count} {}", begun.elapsed().as_nanos());
+    Ok(())
+}
+
+impl Worker {
+    /// Does a part once; whether there was something to do.
+    async fn once(&self, part: Part, number: u32) -> anyhow::Result<bool> {
+        let stores = &self.stores;
+        match part {
+            Part::Hop => {
+                let mut auth = self.auth.clone();
+                let message = VerifyCodeRequest {
+                    challenge_id: Some("AAAAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+                    code: "3613".to_owned(),
+                    client_address: Some("127.0.0.1".to_owned()),
+                    user_agent: Some("bench/1 (Linux)".to_owned()),
+                    fall_back_to_address: false,
+                };
+                auth.verify_code(message).await?;
+            }
+            Part::Hop20 | Part::Hop1000 => {
+                let mut profile = self.profile.clone();
+                let followers_page_size = Some(u32::try_from(part.followers())?);
+                let message = GetProfileRequest {
+                    followers_page_size,
+                };
+                profile.get_profile(message).await?;
+            }
+            Part::RedisBare => stores.challenge_bare(number).await?,
+            Part::RedisNamed => stores.challenge_named(number).await?,
+            Part::RedisWrong => return stores.wrong_code().await,
+            Part::SqlReturning => stores.returning().await?,
+            Part::SqlThreeRows => stores.three_rows().await?,
+            Part::SqlNew => stores.new_user().await?,
+            Part::SqlProfile | Part::SqlProfile20 | Part::SqlProfile1000 => {
+                stores.profile(part.followers()).await?;
+            }
+            Part::Sign => {
+                std::hint::black_box(self.keys.sign(std::hint::black_box(&MESSAGE)));
+                tokio::task::yield_now().await;
+            }
+            Part::Verify => {
+                let key = UnparsedPublicKey::new(&ED25519, self.keys.public_key());
+                let good = key.verify(std::hint::black_box(&MESSAGE), &self.signature);
+                good.ok().context("an own signature is good")?;
+                tokio::task::yield_now().await;
+            }
+            Part::Http | Part::Http20 | Part::Http1000 | Part::Call | Part::Call20 => {
+                anyhow::bail!("{} is asked from outside", part.name())
+            }
+        }
+        Ok(true)
+    }
+}
