@@ -168,15 +168,21 @@ impl Case {
         }
     }
 
-    /// The same with everything that the product's design does beyond it: the
-    /// sign-in of a new user in its own statements and transactions, one hop
-    /// more. What is above this is plumbing alone.
+    /// The same with everything that the product's stores do beyond it: their
+    /// pools and their care for outages, and the sign-in of a new user in its own
+    /// statements and transactions, with one hop more. What is above this is in
+    /// the hops, and in what is done between the steps.
     pub(crate) fn own_steps(self) -> Vec<(Part, u32)> {
         let mut parts = self.floor().to_vec();
-        for part in &mut parts {
-            if part.0 == Part::SqlThreeRows {
-                part.0 = Part::SqlNew;
-            }
+        for (part, _) in &mut parts {
+            *part = match *part {
+                Part::SqlThreeRows => Part::StoreNew,
+                Part::SqlReturning => Part::StoreReturning,
+                Part::SqlProfile => Part::StoreProfile,
+                Part::SqlProfile20 => Part::StoreProfile20,
+                Part::SqlProfile1000 => Part::StoreProfile1000,
+                other => other,
+            };
         }
         if matches!(self, Self::New | Self::GrpcNew) {
             parts.push((Part::Hop, 1));

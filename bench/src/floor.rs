@@ -1,6 +1,7 @@
 //! The parts of the work alone, in processes of their own: `server` answers with
 //! nothing behind it, `worker` asks the stores, signs, and calls that server.
 
+mod bare;
 pub(crate) mod drive;
 mod orders;
 pub(crate) mod server;
@@ -40,16 +41,24 @@ pub(crate) enum Part {
     RedisWrong,
     /// A known user's sign-in: one statement, one commit
     SqlReturning,
+    /// The same by the product's own store
+    StoreReturning,
     /// A new user, a session and a profile: three INSERTs, one commit
     SqlThreeRows,
-    /// A new user's sign-in as the product writes it
-    SqlNew,
+    /// A new user's sign-in as the product's stores write it
+    StoreNew,
     /// A profile without followers
     SqlProfile,
     /// With 20
     SqlProfile20,
     /// With 1,000
     SqlProfile1000,
+    /// A profile without followers by the product's own store
+    StoreProfile,
+    /// With 20
+    StoreProfile20,
+    /// With 1,000
+    StoreProfile1000,
     /// An Ed25519 signature
     Sign,
     /// Its check
@@ -80,7 +89,11 @@ impl Part {
             Self::RedisWrong => "Redis, wrong code",
             Self::SqlReturning => "SQL, returning sign-in",
             Self::SqlThreeRows => "SQL, three rows, one commit",
-            Self::SqlNew => "SQL, new sign-in as it is",
+            Self::StoreReturning => "store, returning sign-in",
+            Self::StoreNew => "store, new sign-in as it is",
+            Self::StoreProfile => "store, profile",
+            Self::StoreProfile20 => "store, profile, 20 followers",
+            Self::StoreProfile1000 => "store, profile, 1,000 followers",
             Self::SqlProfile => "SQL, profile",
             Self::SqlProfile20 => "SQL, profile, 20 followers",
             Self::SqlProfile1000 => "SQL, profile, 1,000 followers",
@@ -100,8 +113,12 @@ impl Part {
     /// How many followers are in its answer.
     pub(crate) fn followers(self) -> usize {
         match self {
-            Self::Http20 | Self::Hop20 | Self::Call20 | Self::SqlProfile20 => 20,
-            Self::Http1000 | Self::Hop1000 | Self::SqlProfile1000 => 1_000,
+            Self::Http20
+            | Self::Hop20
+            | Self::Call20
+            | Self::SqlProfile20
+            | Self::StoreProfile20 => 20,
+            Self::Http1000 | Self::Hop1000 | Self::SqlProfile1000 | Self::StoreProfile1000 => 1_000,
             _ => 0,
         }
     }

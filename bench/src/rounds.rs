@@ -127,6 +127,9 @@ pub(crate) async fn play(
 
 impl Players<'_> {
     async fn play(&mut self, case: Case, span: Duration) -> anyhow::Result<(Round, Times)> {
+        for player in self.crew.iter_mut() {
+            player.wake().await?;
+        }
         if case == Case::WrongCode {
             self.prepare_wrong(span).await?;
         }

@@ -21,7 +21,7 @@ use auth_service::{
     phone::PhoneNumber,
     users::{FirstSignIn, NewSession, Users},
 };
-use database::{Database, Migrations, Repeat, Transaction, Work};
+use database::{Database, Migrations};
 use kit::{
     clock::{Clock as _, SystemClock},
     random::{SystemRandom, bytes, uuid_v7},
@@ -34,7 +34,10 @@ use profile_service::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::worker::Stores;
+use super::{
+    bare::{Bare, NewUser},
+    worker::Stores,
+};
 use crate::{
     load::{
         address_of,
@@ -43,7 +46,7 @@ use crate::{
     rounds::PLAYERS,
 };
 
-/// Both services' tables in one database.
+/// Both services' tables in one database: the floor has no reason for two.
 const BOTH: Migrations = Migrations(&[
     (
         1,
@@ -82,7 +85,9 @@ pub(super) struct Alone {
     challenges: Challenges,
     users: Users,
     profiles: ProfileStore,
-    both: Arc<Database>,
+    bare_auth: Bare,
+    bare_profile: Bare,
+    bare_one: Bare,
     hasher: Arc<Hasher>,
     random: Arc<SystemRandom>,
     phones: AtomicU64,
@@ -102,6 +107,7 @@ impl Alone {
         for database in [&users.database(), &profiles.database(), &both] {
             database.ready().await;
         }
+        both.close().await;
         let hasher = Arc::new(Hasher::new(&SecretKey::new([4; 32])));
         let random = Arc::new(SystemRandom::default());
         let store = challenges::open(&stores.redis.parse().map_err(anyhow::Error::msg)?)?;
@@ -115,7 +121,9 @@ impl Alone {
             challenges: Challenges::new(store, hasher.clone(), RULES, random.clone()),
             users,
             profiles,
-            both,
+            bare_auth: Bare::open(&stores.auth_database).await?,
+            bare_profile: Bare::open(&stores.profile_database).await?,
+            bare_one: Bare::open(&stores.one_database).await?,
             hasher,
             random,
             phones: AtomicU64::new(0),
@@ -246,35 +254,50 @@ impl Alone {
     }
 
     /// A user, a session and a profile in one transaction.
-    pub(super) async fn three_rows(&self) -> anyhow::Result<()> {
+    pub(super) async fn three_rows(&self, client: u32) -> anyhow::Result<()> {
         let phone = self.new_phone();
-        let work = ThreeRows {
+        let invite_code = InviteCode::draw(&*self.random);
+        let new = NewUser {
             user_id: uuid_v7(&SystemClock, &*self.random),
-            session: self.session(&phone),
-            invite_code: InviteCode::draw(&*self.random),
-            phone,
+            session: &self.session(&phone),
+            invite_code: invite_code.as_str(),
+            phone: phone.as_str(),
         };
-        match self.both.transaction(&work).await {
-            // One in many draws a code that somebody has.
-            Ok(()) | Err(database::Error::UniqueViolation) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.bare_one.three_rows(client, &new).await
     }
 
-    /// Somebody's profile.
-    pub(super) async fn profile(&self, followers: usize) -> anyhow::Result<()> {
+    /// A known user's sign-in, by the driver alone.
+    pub(super) async fn bare_returning(&self, client: u32) -> anyhow::Result<()> {
+        let phone = PhoneNumber::from_stored(known_phone(self.turn()));
+        let session = self.session(&phone);
+        let phone = phone.as_str();
+        self.bare_auth.returning(client, phone, &session).await
+    }
+
+    fn somebody(&self, followers: usize) -> anyhow::Result<Uuid> {
         let users = match followers {
             0 => &self.followed[0],
             20 => &self.followed[1],
             _ => &self.followed[2],
         };
         let place = usize::try_from(self.turn())? % users.len().max(1);
-        let user_id = *users.get(place).context("there are users")?;
+        users.get(place).copied().context("there are users")
+    }
+
+    /// Somebody's profile.
+    pub(super) async fn profile(&self, followers: usize) -> anyhow::Result<()> {
+        let user_id = self.somebody(followers)?;
         // One more than is shown, as the product asks.
         let found = self.profiles.profile(user_id, 1_001).await?;
         let (_, found) = found.context("there is no such profile")?;
         ensure!(found.len() == followers, "{} followers", found.len());
         Ok(())
+    }
+
+    /// The same, by the driver alone.
+    pub(super) async fn bare_profile(&self, client: u32, followers: usize) -> anyhow::Result<()> {
+        let user_id = self.somebody(followers)?;
+        self.bare_profile.profile(client, user_id, followers).await
     }
 }
 
@@ -287,56 +310,4 @@ async fn user_ids(database: &Database, phones: &Vec<String>) -> anyhow::Result<V
         ids.push(row.get("user_id")?);
     }
     Ok(ids)
-}
-
-struct ThreeRows {
-    user_id: Uuid,
-    phone: PhoneNumber,
-    session: NewSession,
-    invite_code: InviteCode,
-}
-
-#[async_trait::async_trait]
-impl Work for ThreeRows {
-    type Output = ();
-
-    const REPEAT: Repeat = Repeat::Never;
-
-    async fn run(&self, transaction: &mut Transaction) -> Result<(), database::Error> {
-        const USER: &str = "\
-            INSERT INTO users (user_id, phone_number, profile_created, created_at)
-            VALUES ($1, $2, TRUE, $3)";
-        const SESSION: &str = "\
-            INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                                  user_agent, client_address, created_at, last_used_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
-        const PROFILE: &str = "\
-            INSERT INTO profiles (user_id, phone_number, invite_code, created_at)
-            VALUES ($1, $2, $3, $4)";
-        let session = &self.session;
-        let user = [
-            self.user_id.into(),
-            self.phone.as_str().into(),
-            session.created_at.0.into(),
-        ];
-        transaction.run(USER, &user).await?;
-        let values = [
-            session.session_id.into(),
-            self.user_id.into(),
-            (&*session.challenge_id).into(),
-            (&session.refresh_token_hash[..]).into(),
-            (&*session.user_agent).into(),
-            (&*session.client_address).into(),
-            session.created_at.0.into(),
-        ];
-        transaction.run(SESSION, &values).await?;
-        let profile = [
-            self.user_id.into(),
-            self.phone.as_str().into(),
-            self.invite_code.as_str().into(),
-            session.created_at.0.into(),
-        ];
-        transaction.run(PROFILE, &profile).await?;
-        Ok(())
-    }
 }

@@ -137,10 +137,14 @@ impl Worker {
             Part::RedisBare => stores.challenge_bare(number).await?,
             Part::RedisNamed => stores.challenge_named(number).await?,
             Part::RedisWrong => return stores.wrong_code().await,
-            Part::SqlReturning => stores.returning().await?,
-            Part::SqlThreeRows => stores.three_rows().await?,
-            Part::SqlNew => stores.new_user().await?,
+            Part::SqlReturning => stores.bare_returning(number).await?,
+            Part::SqlThreeRows => stores.three_rows(number).await?,
             Part::SqlProfile | Part::SqlProfile20 | Part::SqlProfile1000 => {
+                stores.bare_profile(number, part.followers()).await?;
+            }
+            Part::StoreReturning => stores.returning().await?,
+            Part::StoreNew => stores.new_user().await?,
+            Part::StoreProfile | Part::StoreProfile20 | Part::StoreProfile1000 => {
                 stores.profile(part.followers()).await?;
             }
             Part::Sign => {

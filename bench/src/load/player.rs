@@ -44,6 +44,11 @@ impl Player {
         Ok(crew)
     }
 
+    /// Is there for the next requests, after some time without any.
+    pub(crate) async fn wake(&mut self) -> anyhow::Result<()> {
+        self.rest.reconnect().await
+    }
+
     /// Plays a case once. `None` when the world has nothing left for it.
     pub(crate) async fn play(
         &mut self,

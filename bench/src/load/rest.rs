@@ -13,6 +13,8 @@ use tokio::net::{TcpSocket, TcpStream};
 /// A connection that stays open.
 pub(crate) struct Rest {
     sender: SendRequest<Full<Bytes>>,
+    from: Ipv4Addr,
+    to: SocketAddr,
     host: String,
 }
 
@@ -44,8 +46,19 @@ impl Rest {
         tokio::spawn(connection);
         Ok(Self {
             sender,
+            from,
+            to,
             host: to.to_string(),
         })
+    }
+
+    /// Connects again if the server has closed the connection, as it does with
+    /// one that was idle for long.
+    pub(crate) async fn reconnect(&mut self) -> anyhow::Result<()> {
+        if self.sender.is_closed() {
+            *self = Self::connect(self.from, self.to).await?;
+        }
+        Ok(())
     }
 
     /// Sends a request and reads its answer.
