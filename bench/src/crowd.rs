@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use http::{Method, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     load::{address_of, histogram, micros, rest::Rest, world::crowd_phone},
@@ -123,18 +123,22 @@ pub(crate) async fn come(product: &Product, people: u32) -> anyhow::Result<Crowd
     })
 }
 
+/// Connects everybody, some at a time: a listener's queue is not the matter here.
 async fn connect(product: &Product, people: u32) -> anyhow::Result<Vec<Rest>> {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let connecting: Vec<_> = (0..people)
+        .map(|number| {
+            let (turns, to) = (turns.clone(), product.http);
+            tokio::spawn(async move {
+                let _turn = turns.acquire().await?;
+                Rest::connect(address_of(number % ADDRESSES), to).await
+            })
+        })
+        .collect();
     let mut connections = Vec::new();
-    let numbers: Vec<u32> = (0..people).collect();
-    for some in numbers.chunks(AT_ONCE) {
-        let connecting: Vec<_> = some
-            .iter()
-            .map(|number| tokio::spawn(Rest::connect(address_of(number % ADDRESSES), product.http)))
-            .collect();
-        for connecting in connecting {
-            let connected = connecting.await?;
-            connections.push(connected.context("not everybody could connect")?);
-        }
+    for connecting in connecting {
+        let connected = connecting.await?;
+        connections.push(connected.context("not everybody could connect")?);
     }
     Ok(connections)
 }

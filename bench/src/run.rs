@@ -142,6 +142,9 @@ async fn loops(
         for case in [Case::New, Case::Returning, Case::Profile20] {
             let most = most(results, case, &mut crew, &world).await?;
             for share in OPEN_SHARES {
+                for player in &mut crew {
+                    player.wake().await?;
+                }
                 let open = open::play(&mut crew, &world, case, most * share, span).await?;
                 results.open.push(open);
             }
