@@ -3,10 +3,12 @@
 
 mod bare;
 pub(crate) mod drive;
+mod front;
 mod orders;
 pub(crate) mod server;
 mod server_calls;
 mod stores;
+mod way;
 pub(crate) mod worker;
 
 pub(crate) use drive::{Floor, sum};

@@ -42,6 +42,8 @@ impl Round {
 pub(crate) struct Measured {
     pub(crate) case: Case,
     pub(crate) rounds: Vec<Round>,
+    /// The same without what is not necessary, in microseconds an operation.
+    pub(crate) bare: Vec<f64>,
     pub(crate) times: Times,
 }
 
@@ -52,6 +54,14 @@ pub(crate) struct Measures {
 }
 
 impl Measured {
+    /// How many times the bare way it costs, round by round.
+    pub(crate) fn to_bare(&self) -> Vec<f64> {
+        let rounds = self.rounds.iter().zip(&self.bare);
+        rounds
+            .map(|(round, bare)| round.total() / bare.max(f64::MIN_POSITIVE))
+            .collect()
+    }
+
     /// Of what each round tells.
     pub(crate) fn spread(&self, tell: impl Fn(&Round) -> f64) -> Spread {
         Spread::of(&self.rounds.iter().map(tell).collect::<Vec<_>>())
@@ -101,8 +111,10 @@ pub(crate) async fn play(
         measures.cases.push(Measured {
             case,
             rounds: Vec::new(),
+            bare: Vec::new(),
             times: Times::new()?,
         });
+        players.floor.way(case, plan.case / 4).await?;
     }
     for &part in &parts {
         players.floor.measure(part, plan.part / 4).await?;
@@ -116,6 +128,8 @@ pub(crate) async fn play(
             let (round, times) = players.play(measured.case, plan.case).await?;
             measured.rounds.push(round);
             measured.times.add(&times)?;
+            let bare = players.floor.way(measured.case, plan.case * 2 / 3).await?;
+            measured.bare.extend(bare);
             for &part in waiting.next().unwrap_or_default() {
                 let cost = players.floor.measure(part, plan.part).await?;
                 measures.parts.entry(part).or_default().push(cost);

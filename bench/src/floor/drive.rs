@@ -1,9 +1,16 @@
 //! Has the parts done and counts what they cost.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode, header::AUTHORIZATION};
 use proto::{
     auth::v1::{VerifyCodeRequest, auth_service_client::AuthServiceClient},
     profile::v1::{GetProfileRequest, profile_service_client::ProfileServiceClient},
@@ -12,13 +19,18 @@ use tokio::time::Instant;
 
 use super::Part;
 use crate::{
+    case::Case,
     cpu::Who,
-    load::{address_of, grpc::Channel, rest::Rest},
+    load::{TRIES, address_of, another, grpc::Channel, rest::Rest},
     machine::Machine,
     number::micros_each,
     program::Program,
     rounds::{PLAYERS, used},
 };
+
+const CHALLENGE_ID: HeaderName = HeaderName::from_static("challenge-id");
+/// How many wrong codes a second are prepared for.
+const WRONG_A_SECOND: u128 = 12_000;
 
 /// The two processes, and clients of the server.
 pub(crate) struct Floor {
@@ -49,7 +61,7 @@ impl Floor {
             format!("--redis={}", machine.redis.url()),
             format!("--grpc={grpc}"),
         ])?;
-        worker.line_after("worker is there")?;
+        server.tell(&worker.line_after("way ")?)?;
         let mut clients = Vec::new();
         for number in 0..PLAYERS {
             let channel = Channel::connect(address_of(number), grpc).await?;
@@ -69,11 +81,7 @@ impl Floor {
 
     /// Has a part done for so long: the processor time of each, in microseconds.
     pub(crate) async fn measure(&mut self, part: Part, span: Duration) -> anyhow::Result<f64> {
-        let counted: Vec<Who> = [&self.server, &self.worker]
-            .map(|program| Who::Process(program.process_id()))
-            .into_iter()
-            .chain(self.servers.map(|(_, who)| who))
-            .collect();
+        let counted = self.counted();
         if !part.is_asked_from_outside() {
             let millis = span.as_millis();
             self.worker.tell(&format!("{} {millis}", part.word()))?;
@@ -91,35 +99,150 @@ impl Floor {
         Ok(micros_each(used(&counted).saturating_sub(before), count))
     }
 
-    async fn ask(&mut self, part: Part, span: Duration) -> anyhow::Result<u64> {
+    /// Plays a case the whole bare way: the processor time of each, in
+    /// microseconds. `None` where there is no such way.
+    pub(crate) async fn way(&mut self, case: Case, span: Duration) -> anyhow::Result<Option<f64>> {
+        if !Client::knows(case) {
+            return Ok(None);
+        }
+        let mut challenges = Vec::new();
+        if case == Case::WrongCode {
+            let count = span.as_millis() * WRONG_A_SECOND / 1_000 / u128::from(TRIES) + 1;
+            let client = self.clients.first_mut().context("there are clients")?;
+            for _ in 0..count {
+                let (id, code) = client.asked("x").await?;
+                challenges.push((id, another(&code)));
+            }
+        }
+        let challenges = Arc::new(challenges);
+        let next = Arc::new(AtomicU64::new(0));
+        let counted = self.counted();
+        let before = used(&counted);
         let end = Instant::now() + span;
-        let asking: Vec<_> = self
-            .clients
-            .drain(..)
-            .map(|mut client| {
-                tokio::spawn(async move {
+        let count = self
+            .each(move |mut client| {
+                let (challenges, next) = (challenges.clone(), next.clone());
+                async move {
                     let mut count = 0;
                     while Instant::now() < end {
-                        client.once(part).await?;
+                        let turn = next.fetch_add(1, Ordering::Relaxed) / TRIES;
+                        let missed = challenges.get(usize::try_from(turn)?);
+                        if case == Case::WrongCode && missed.is_none() {
+                            break;
+                        }
+                        client.way(case, missed).await?;
                         count += 1;
                     }
-                    Ok::<_, anyhow::Error>((client, count))
-                })
+                    Ok((client, count))
+                }
             })
+            .await
+            .with_context(|| format!("the bare way of {} failed", case.name()))?;
+        let used = used(&counted).saturating_sub(before);
+        Ok(Some(micros_each(used, count)))
+    }
+
+    fn counted(&self) -> Vec<Who> {
+        [&self.server, &self.worker]
+            .map(|program| Who::Process(program.process_id()))
+            .into_iter()
+            .chain(self.servers.map(|(_, who)| who))
+            .collect()
+    }
+
+    /// Has every client do something at once: how much all did.
+    async fn each<F: Future<Output = anyhow::Result<(Client, u64)>> + Send + 'static>(
+        &mut self,
+        act: impl Fn(Client) -> F,
+    ) -> anyhow::Result<u64> {
+        let acting: Vec<_> = self
+            .clients
+            .drain(..)
+            .map(|client| tokio::spawn(act(client)))
             .collect();
         let mut count = 0;
-        for asking in asking {
-            let (client, asked) = asking
-                .await?
-                .with_context(|| format!("{} failed", part.name()))?;
+        for acting in acting {
+            let (client, of_one) = acting.await??;
             self.clients.push(client);
-            count += asked;
+            count += of_one;
         }
         Ok(count)
+    }
+
+    async fn ask(&mut self, part: Part, span: Duration) -> anyhow::Result<u64> {
+        let end = Instant::now() + span;
+        self.each(move |mut client| async move {
+            let mut count = 0;
+            while Instant::now() < end {
+                client.once(part).await?;
+                count += 1;
+            }
+            Ok((client, count))
+        })
+        .await
+        .with_context(|| format!("{} failed", part.name()))
     }
 }
 
 impl Client {
+    fn knows(case: Case) -> bool {
+        !matches!(
+            case,
+            Case::GrpcNew | Case::GrpcReturning | Case::GrpcProfile20
+        )
+    }
+
+    /// Plays a case once.
+    async fn way(&mut self, case: Case, missed: Option<&(String, String)>) -> anyhow::Result<()> {
+        match case {
+            Case::Profile20 => self.profile(20).await,
+            Case::Profile1000 => self.profile(1_000).await,
+            Case::WrongCode => {
+                let (id, code) = missed.context("there is a challenge")?;
+                let body = format!(r#"{{"otp":"{code}"}}"#);
+                let headers = [(CHALLENGE_ID, &**id)];
+                let path = "/way/auths/x";
+                let answer = self.rest.send(Method::PATCH, path, &headers, body).await?;
+                answer.expect(StatusCode::BAD_REQUEST).map(drop)
+            }
+            Case::New => self.journey("new").await,
+            _ => self.journey("known").await,
+        }
+    }
+
+    async fn asked(&mut self, user: &str) -> anyhow::Result<(String, String)> {
+        let body = r#"{"phone_number":"+77777777766"}"#.to_owned();
+        let path = format!("/way/auths/{user}");
+        let answer = self.rest.send(Method::POST, &path, &[], body).await?;
+        let answer = answer.expect(StatusCode::OK)?;
+        let id = answer
+            .headers
+            .get(CHALLENGE_ID)
+            .context("no Challenge-Id")?;
+        let id = id.to_str()?.to_owned();
+        Ok((id, answer.between("(use ", ")")?.to_owned()))
+    }
+
+    async fn journey(&mut self, user: &str) -> anyhow::Result<()> {
+        let (_, code) = self.asked(user).await?;
+        let body = format!(r#"{{"otp":"{code}"}}"#);
+        let path = format!("/way/auths/{user}");
+        let answer = self.rest.send(Method::PATCH, &path, &[], body).await?;
+        answer.expect(StatusCode::OK)?;
+        self.profile(0).await
+    }
+
+    async fn profile(&mut self, followers: u32) -> anyhow::Result<()> {
+        let bearer = format!("Bearer {}", "a".repeat(440));
+        let path = format!("/way/profile/{followers}");
+        let headers = [(AUTHORIZATION, &*bearer)];
+        let answer = self
+            .rest
+            .send(Method::GET, &path, &headers, String::new())
+            .await?;
+        answer.expect(StatusCode::OK).map(drop)
+    }
+
     async fn once(&mut self, part: Part) -> anyhow::Result<()> {
         let followers = part.followers();
         match part {

@@ -1,4 +1,5 @@
-//! The contract's services with fixed answers.
+//! The contract's services: fixed answers, or those of the stores with nothing
+//! around them.
 
 use proto::{
     auth::v1::{
@@ -15,13 +16,18 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::server::{ACCESS_TOKEN, REFRESH_TOKEN};
+use std::sync::Arc;
+
+use super::{
+    server::{ACCESS_TOKEN, REFRESH_TOKEN},
+    way::Way,
+};
 
 const USER_ID: &str = "0198c5a0-0000-7000-8000-000000000000";
 
-/// Knows two answers.
-#[derive(Clone, Copy)]
-pub(super) struct Bare;
+/// Knows two answers; with something behind it, the whole way.
+#[derive(Clone)]
+pub(super) struct Calls(pub(super) Option<Arc<Way>>);
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -30,8 +36,11 @@ fn not_here<T>() -> Answer<T> {
 }
 
 #[tonic::async_trait]
-impl AuthService for Bare {
-    async fn verify_code(&self, _: Request<VerifyCodeRequest>) -> Answer<VerifyCodeResponse> {
+impl AuthService for Calls {
+    async fn verify_code(&self, request: Request<VerifyCodeRequest>) -> Answer<VerifyCodeResponse> {
+        if let Some(way) = &self.0 {
+            way.sign_in(request.into_inner()).await?;
+        }
         Ok(Response::new(VerifyCodeResponse {
             access_token: "a".repeat(ACCESS_TOKEN),
             refresh_token: "r".repeat(REFRESH_TOKEN),
@@ -41,8 +50,14 @@ impl AuthService for Bare {
         }))
     }
 
-    async fn request_code(&self, _: Request<RequestCodeRequest>) -> Answer<RequestCodeResponse> {
-        not_here()
+    async fn request_code(
+        &self,
+        request: Request<RequestCodeRequest>,
+    ) -> Answer<RequestCodeResponse> {
+        match &self.0 {
+            Some(way) => Ok(Response::new(way.ask(request.into_inner()).await?)),
+            None => not_here(),
+        }
     }
 
     async fn refresh_tokens(
@@ -77,10 +92,13 @@ impl AuthService for Bare {
 }
 
 #[tonic::async_trait]
-impl ProfileService for Bare {
+impl ProfileService for Calls {
     /// As many followers as the page has.
     async fn get_profile(&self, request: Request<GetProfileRequest>) -> Answer<GetProfileResponse> {
         let followers = request.get_ref().followers_page_size.unwrap_or(0);
+        if let Some(way) = &self.0 {
+            way.profile(followers).await?;
+        }
         Ok(Response::new(GetProfileResponse {
             user_id: USER_ID.to_owned(),
             phone_number: "+77777777766".to_owned(),

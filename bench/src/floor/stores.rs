@@ -14,7 +14,7 @@ use anyhow::{Context as _, ensure};
 use auth_service::{
     challenges::{
         self, BareCodes, Carrier, ChallengeId, ChallengeRules, Challenges, Slot, Started,
-        store::PhoneLimits,
+        store::{Matched, PhoneLimits},
     },
     code::Code,
     mac::{Hasher, Label},
@@ -149,6 +149,31 @@ impl Alone {
             .challenges
             .start(phone, None, client, Duration::ZERO, now);
         Ok(started.await?)
+    }
+
+    /// Starts a challenge.
+    pub(super) async fn start_one(&self, client: IpAddr) -> anyhow::Result<Started> {
+        let (phone, now) = (self.new_phone(), SystemClock.now());
+        let started = self
+            .challenges
+            .start(&phone, None, client, Duration::ZERO, now);
+        Ok(started.await?)
+    }
+
+    /// Compares a code.
+    pub(super) async fn match_one(
+        &self,
+        carrier: Carrier,
+        code: &Code,
+        client: IpAddr,
+    ) -> anyhow::Result<Option<Matched>> {
+        let now = SystemClock.now();
+        Ok(self.challenges.answer(carrier, code, client, now).await?)
+    }
+
+    /// Forgets a challenge.
+    pub(super) async fn spend(&self, matched: &Matched, code: &Code) {
+        self.challenges.spend(matched, code).await;
     }
 
     /// A code is asked for, comes bare, and is spent.

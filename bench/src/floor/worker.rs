@@ -17,10 +17,11 @@ use proto::{
     auth::v1::{VerifyCodeRequest, auth_service_client::AuthServiceClient},
     profile::v1::{GetProfileRequest, profile_service_client::ProfileServiceClient},
 };
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Part, orders::orders, stores::Alone};
+use super::{
+    Part, orders::orders, server::serve_calls, server_calls::Calls, stores::Alone, way::Way,
+};
 use crate::{load::grpc::Channel, rounds::PLAYERS};
 
 /// Where the stores are, and whom to call.
@@ -43,31 +44,23 @@ pub(crate) struct Stores {
     pub(crate) grpc: SocketAddr,
 }
 
-/// What is signed: as long as the head and the claims of an access token.
-const MESSAGE: [u8; 350] = [b'x'; 350];
-
 struct Worker {
-    stores: Alone,
+    way: Arc<Way>,
     auth: AuthServiceClient<Channel>,
     profile: ProfileServiceClient<Channel>,
-    keys: Ed25519KeyPair,
-    signature: Vec<u8>,
 }
 
-/// Works until its input ends.
+/// Works until its input ends, and answers calls for the whole way meanwhile.
 pub(crate) async fn work(stores: &Stores) -> anyhow::Result<()> {
     let channel = Channel::connect(Ipv4Addr::LOCALHOST, stores.grpc).await?;
-    let keys = Ed25519KeyPair::from_seed_unchecked(&[7; 32]);
-    let keys = keys.ok().context("any seed makes a key")?;
+    let way = Way::new(Alone::open(stores).await?)?;
     let worker = Arc::new(Worker {
-        stores: Alone::open(stores).await?,
         auth: AuthServiceClient::new(channel.clone()),
         profile: ProfileServiceClient::new(channel),
-        signature: keys.sign(&MESSAGE).as_ref().to_vec(),
-        keys,
+        way: way.clone(),
     });
     let mut orders = orders();
-    println!("worker is there");
+    println!("way {}", serve_calls(Calls(Some(way))).await?);
     while let Some(order) = orders.recv().await {
         obey(&worker, order.split_whitespace(), &mut orders).await?;
     }
@@ -83,7 +76,7 @@ async fn obey(
     let part = part.map_err(anyhow::Error::msg)?;
     let span = Duration::from_millis(order.next().context("how long?")?.parse()?);
     if part == Part::RedisWrong {
-        worker.stores.prepare_wrong(span).await?;
+        worker.way.stores.prepare_wrong(span).await?;
     }
     println!("ready");
     orders.recv().await;
@@ -113,7 +106,7 @@ async fn obey(
 impl Worker {
     /// Does a part once; whether there was something to do.
     async fn once(&self, part: Part, number: u32) -> anyhow::Result<bool> {
-        let stores = &self.stores;
+        let stores = &self.way.stores;
         match part {
             Part::Hop => {
                 let mut auth = self.auth.clone();
@@ -148,13 +141,11 @@ impl Worker {
                 stores.profile(part.followers()).await?;
             }
             Part::Sign => {
-                std::hint::black_box(self.keys.sign(std::hint::black_box(&MESSAGE)));
+                self.way.sign();
                 tokio::task::yield_now().await;
             }
             Part::Verify => {
-                let key = UnparsedPublicKey::new(&ED25519, self.keys.public_key());
-                let good = key.verify(std::hint::black_box(&MESSAGE), &self.signature);
-                good.ok().context("an own signature is good")?;
+                self.way.verify()?;
                 tokio::task::yield_now().await;
             }
             Part::Http | Part::Http20 | Part::Http1000 | Part::Call | Part::Call20 => {

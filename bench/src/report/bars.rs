@@ -11,7 +11,7 @@ use crate::{
 
 const WIDTH: u32 = 760;
 const LEFT: f64 = 190.0;
-const SPACE: f64 = 480.0;
+const SPACE: f64 = 420.0;
 const ROW: f64 = 46.0;
 const TOP: f64 = 40.0;
 

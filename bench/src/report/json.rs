@@ -71,6 +71,8 @@ fn cases(measures: &Measures) -> Value {
             "ratio": spread(Spread::of(&measures.ratios(measured, case.floor()))),
             "target": case.target(),
             "ratio_to_own_steps": spread(Spread::of(&measures.ratios(measured, &case.own_steps()))),
+            "bare_way_us": spread(Spread::of(&measured.bare)),
+            "ratio_to_bare_way": spread(Spread::of(&measured.to_bare())),
             "floor_is": case.floor().iter().map(|(part, times)| json!([part.name(), times])).collect::<Value>(),
             "times_us": times(&measured.times, case.steps()),
             "rounds": rounds,

@@ -65,6 +65,7 @@ fn ratios(measures: &Measures) -> String {
             case.target()
                 .map_or("–".to_owned(), |most| format!("≤ {most}")),
             format!("{:.2}", own.median),
+            bare(measured),
             format!("{:.0}", measured.spread(|round| round.rate).median),
             times(&measured.times.whole),
         ]
@@ -78,11 +79,27 @@ fn ratios(measures: &Measures) -> String {
             "product / floor",
             "target",
             "/ own steps",
+            "/ bare way",
             "a second",
             "p50 / p99 / p99.9, ms",
         ],
         rows,
     )
+}
+
+/// What the bare way costs, and how many times that the product does.
+fn bare(measured: &Measured) -> String {
+    let ratio = Spread::of(&measured.to_bare());
+    if measured.bare.is_empty() {
+        return "–".to_owned();
+    }
+    let of = Spread::of(&measured.bare).median / 1e3;
+    let Spread {
+        median,
+        least,
+        most,
+    } = ratio;
+    format!("{median:.2} ({least:.2}–{most:.2}) of {of:.2}")
 }
 
 fn processes(measures: &Measures) -> String {
