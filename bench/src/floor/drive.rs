@@ -108,10 +108,13 @@ impl Floor {
         let mut challenges = Vec::new();
         if case == Case::WrongCode {
             let count = span.as_millis() * WRONG_A_SECOND / 1_000 / u128::from(TRIES) + 1;
-            let client = self.clients.first_mut().context("there are clients")?;
-            for _ in 0..count {
-                let (id, code) = client.asked("x").await?;
-                challenges.push((id, another(&code)));
+            // From every address as many: the index of one has an end.
+            let each = count / u128::from(PLAYERS) + 1;
+            for client in &mut self.clients {
+                for _ in 0..each {
+                    let (id, code) = client.asked("x").await?;
+                    challenges.push((id, another(&code)));
+                }
             }
         }
         let challenges = Arc::new(challenges);
