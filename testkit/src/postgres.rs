@@ -136,6 +136,13 @@ impl PrivatePostgres {
         SHARED.get_or_init(Self::start)
     }
 
+    /// The postmaster's process id. Panics when it does not run.
+    pub fn process_id(&self) -> u32 {
+        self.keeper
+            .process_id()
+            .unwrap_or_else(|| panic!("the server does not run"))
+    }
+
     /// The port on 127.0.0.1; the same for the cluster's whole life.
     pub fn port(&self) -> u16 {
         self.port
