@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use kit::{
     client::ServiceUrls,
     settings::{
-        AuthUrl, Common, GatewayKey, ProfileUrl, ServiceKey, SettingsError, SmsProvider, TokenNames,
+        AuthUrl, Common, GatewayKey, ProfileUrl, ServiceKey, SettingsError, SmsDelivery, TokenNames,
     },
     tls::{Callers, ClientTls, ServerTls},
 };
@@ -134,6 +134,9 @@ impl Settings {
                 &self.common,
             )?,
         };
+        // They count together.
+        configs.auth.metrics = configs.gateway.metrics.clone();
+        configs.profile.metrics = configs.gateway.metrics.clone();
         self.call_over_tls(&mut configs, auth, profile)?;
         Ok(configs)
     }
@@ -190,7 +193,7 @@ impl Settings {
                      say AUTH_SMS=simulated if that is meant"
                 )));
             }
-            self.common.auth_sms = Some(SmsProvider::Simulated);
+            self.common.auth_sms = Some(SmsDelivery::Simulated);
         }
         Ok(())
     }

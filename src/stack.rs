@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use kit::stop::Stop;
+use kit::{
+    metrics::{self, Listening},
+    stop::Stop,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +19,7 @@ use crate::{
 /// signal.
 const END: Duration = Duration::from_secs(9);
 
-/// Where the three services listen.
+/// Where the three services listen, and where their metrics are.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// The gateway: HTTP/JSON.
@@ -25,6 +28,8 @@ pub struct Addresses {
     pub auth: SocketAddr,
     /// profile-service: gRPC.
     pub profile: SocketAddr,
+    /// The metrics of all three; `None` where the gateway tells them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// The running product.
@@ -33,6 +38,7 @@ pub struct Stack {
     gateway: Running,
     auth: Running,
     profile: Running,
+    _metrics: Option<Listening>,
     _data: DataDir,
 }
 
@@ -48,17 +54,22 @@ impl Stack {
         let gateway = bind(settings.gateway.gateway_listen).await?;
         let auth = bind(settings.auth.auth_listen).await?;
         let profile = bind(settings.profile.profile_listen).await?;
+        let (auth_address, profile_address) = (auth.local_addr()?, profile.local_addr()?);
+        let configs: Configs = settings.configs(auth_address, profile_address)?;
+        let metrics = settings.common.metrics_listen;
+        let metrics = metrics::listen(metrics, &configs.gateway.metrics).await?;
         let addresses = Addresses {
             gateway: gateway.local_addr()?,
-            auth: auth.local_addr()?,
-            profile: profile.local_addr()?,
+            auth: auth_address,
+            profile: profile_address,
+            metrics: metrics.as_ref().map(Listening::address),
         };
-        let configs: Configs = settings.configs(addresses.auth, addresses.profile)?;
         Ok(Self {
             addresses,
             profile: Running::start(|stop| profile_service::serve(configs.profile, profile, stop)),
             auth: Running::start(|stop| auth_service::serve(configs.auth, auth, stop)),
             gateway: Running::start(|stop| gateway::serve(configs.gateway, gateway, stop)),
+            _metrics: metrics,
             _data: data,
         })
     }

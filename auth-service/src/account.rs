@@ -12,6 +12,7 @@ use kit::{
 use uuid::Uuid;
 
 use crate::{
+    counts::Counts,
     error::Error,
     mac::Hasher,
     profiles::Profiles,
@@ -53,6 +54,7 @@ pub(crate) struct Account {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) rules: SessionRules,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -110,9 +112,10 @@ impl Account {
             }
         }
         let user_id = known.owner.user_id;
-        self.sessions.end(session_id, user_id, live, now).await?;
+        let ended = self.sessions.end(session_id, user_id, live, now).await?;
+        self.counts.replayed.inc_by(ended.into());
         audit!("refresh", "replayed: session ended", %user_id, %session_id);
-        Err(Error::SessionEnded)
+        Err(Error::RefreshTokenReplayed)
     }
 
     /// The caller, if the session of the access token lives.
@@ -126,7 +129,8 @@ impl Account {
     pub(crate) async fn sign_out(&self, caller: &AccessClaims) -> Result<(), Error> {
         let live = self.signed_in(caller).await?;
         let now = self.clock.now();
-        self.sessions.end(caller.sid, caller.sub, live, now).await?;
+        let ended = self.sessions.end(caller.sid, caller.sub, live, now).await?;
+        self.counts.signed_out.inc_by(ended.into());
         audit!("sign_out", "ended", user_id = %caller.sub, session_id = %caller.sid);
         Ok(())
     }
@@ -134,7 +138,8 @@ impl Account {
     /// Ends all of the caller's sessions.
     pub(crate) async fn sign_out_everywhere(&self, caller: &AccessClaims) -> Result<(), Error> {
         self.signed_in(caller).await?;
-        self.sessions.end_all(caller.sub, self.clock.now()).await?;
+        let ended = self.sessions.end_all(caller.sub, self.clock.now()).await?;
+        self.counts.signed_out.inc_by(ended);
         audit!("sign_out", "all ended", user_id = %caller.sub);
         Ok(())
     }
@@ -157,6 +162,7 @@ impl Account {
         if !ended {
             return Err(Error::SessionNotFound);
         }
+        self.counts.revoked.inc();
         audit!("revoke_session", "ended", user_id = %caller.sub, %session_id);
         Ok(())
     }
@@ -182,7 +188,8 @@ impl Account {
             let begun = matches!(erasure, Some(Erasure::ProfileIsLeft | Erasure::Done));
             return if begun { Ok(()) } else { Err(error) };
         }
-        self.users.erase(user_id, self.clock.now()).await?;
+        let erased = self.users.erase(user_id, self.clock.now()).await?;
+        self.counts.erased.inc_by(erased.into());
         audit!("erase", "erased here", %user_id);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! state, and do each counted step atomically.
 
 mod address;
-mod expiring;
+pub(crate) mod expiring;
 mod id;
 pub mod memory;
 pub mod redis;
@@ -12,7 +12,7 @@ pub mod store;
 mod url;
 mod window;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kit::{clock::UnixMillis, random::Random};
@@ -93,6 +93,7 @@ pub struct Started {
     pub code: Code,
     /// When it stops being accepted.
     pub expires_at: UnixMillis,
+    new: NewChallenge,
 }
 
 /// How a client says which challenge it answers.
@@ -113,7 +114,16 @@ pub struct Challenges {
     hasher: Arc<Hasher>,
     rules: ChallengeRules,
     random: Arc<dyn Random>,
+    /// Codes that are somebody's for good.
+    reserved: HashSet<Code>,
 }
+
+/// What a fixed code is started under: nothing binds.
+const NO_LIMITS: PhoneLimits = PhoneLimits {
+    per_phone: u32::MAX,
+    per_phone_and_address: u32::MAX,
+    gap: Duration::ZERO,
+};
 
 impl Challenges {
     /// Rules over a store, which holds hashes alone.
@@ -128,6 +138,18 @@ impl Challenges {
             hasher,
             rules,
             random,
+            reserved: HashSet::new(),
+        }
+    }
+
+    /// The same, but these codes are not drawn: whoever enters one bare means its
+    /// own challenge, and must not come into somebody else's account. There have to
+    /// be many others.
+    #[must_use]
+    pub fn never_drawing<'a>(self, codes: impl IntoIterator<Item = &'a Code>) -> Self {
+        Self {
+            reserved: codes.into_iter().cloned().collect(),
+            ..self
         }
     }
 
@@ -186,7 +208,69 @@ impl Challenges {
             id,
             code,
             expires_at,
+            new,
         })
+    }
+
+    /// Starts a challenge whose code is known beforehand and is not delivered. No
+    /// limit counts, and nothing that others may do is used up by it: its starts are
+    /// counted apart from the phone's, and not at all at the address.
+    ///
+    /// Its code cannot give way to another one. So if a live challenge at the
+    /// address has it already (an earlier one of the same phone, nearly always),
+    /// the bare code finds that, and this one is reachable by its name alone.
+    pub async fn start_fixed(
+        &self,
+        phone: &PhoneNumber,
+        invited_by: Option<String>,
+        client: IpAddr,
+        code: &Code,
+        now: UnixMillis,
+    ) -> Result<Started, Unavailable> {
+        let phone_key = PhoneKey(self.hasher.mac(Label::Phone, &["fixed", phone.as_str()]));
+        let address = self.address_key(client);
+        let id = ChallengeId::draw(Slot::of(&phone_key.0), &*self.random);
+        let expires_at = now.after(self.rules.lifetime);
+        let hash = self.code_of_challenge(id, code);
+        let new = NewChallenge {
+            id,
+            phone_key,
+            phone: phone.clone(),
+            invited_by,
+            address,
+            short_code: hash.clone(),
+            long_code: hash,
+            short_in_a_row: u32::MAX,
+            expires_at,
+            limits: NO_LIMITS,
+        };
+        self.store.start(&new, now).await?;
+        if self.rules.bare_codes == BareCodes::On {
+            let reservation = Reservation {
+                address: &new.address,
+                id,
+                codes: &[self.code_at_address(&new.address, code)],
+                counted: None,
+                expires_at,
+            };
+            self.store.reserve(&reservation, now).await?;
+        }
+        Ok(Started {
+            id,
+            code: code.clone(),
+            expires_at,
+            new,
+        })
+    }
+
+    /// Takes a start back: its code is not going to be delivered. The phone's
+    /// owner may ask again as if nothing had been asked for; the address has
+    /// asked.
+    pub async fn withdraw(&self, started: &Started) -> Result<(), Unavailable> {
+        let address = &started.new.address;
+        let at_address = self.code_at_address(address, &started.code);
+        self.store.withdraw(&started.new).await?;
+        self.store.release(address, &at_address, started.id).await
     }
 
     /// Counts the start at its address, and makes the challenge findable by its
@@ -313,7 +397,12 @@ impl Challenges {
             CodeKind::Short => self.rules.code_length,
             CodeKind::Long => self.rules.code_length.max(code::LONG),
         };
-        Code::draw(&*self.random, length)
+        loop {
+            let code = Code::draw(&*self.random, length);
+            if !self.reserved.contains(&code) {
+                return code;
+            }
+        }
     }
 
     fn phone_key(&self, phone: &PhoneNumber) -> PhoneKey {

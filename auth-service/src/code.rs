@@ -10,7 +10,7 @@ pub const LENGTHS: std::ops::RangeInclusive<usize> = 4..=10;
 pub const LONG: usize = 6;
 
 /// A one-time code: 4 to 10 ASCII digits. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Code(String);
 
 impl Code {

@@ -1,5 +1,10 @@
 //! The settings of auth-service, and the configuration that they make.
 
+mod guards;
+mod providers;
+mod test_numbers;
+mod texts;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser};
@@ -7,9 +12,11 @@ use database::DatabaseUrl;
 use kit::{
     client::ServiceUrls,
     client_address::TrustedProxies,
+    clock::{Clock as _, SystemClock},
     cors::CorsOrigins,
+    metrics::Metrics,
     settings::{
-        Common, GatewayKey, ProfileUrl, SecretKey, ServiceKey, SettingsError, SmsProvider,
+        Common, GatewayKey, ProfileUrl, SecretKey, ServiceKey, SettingsError, SmsDelivery,
         TokenNames, parsed, required,
     },
     tls::{ServerFiles, ServerTls},
@@ -20,9 +27,15 @@ use crate::{
     challenges::{BareCodes, ChallengeRules, ChallengeStoreUrl, store::PhoneLimits},
     key_ring::KeyRing,
     phone::{self, PhoneCheck},
-    sms::{DelayRange, SmsConfig},
+    sms::{DelayRange, guards::rules::GuardRules, text::Texts},
+    test_numbers::TestNumbers,
     tokens::TokenRules,
 };
+
+pub use guards::GuardSettings;
+pub use providers::{PlainHttp, ProviderConfig, ProviderSettings, RealSms};
+pub use test_numbers::TestNumberSettings;
+pub use texts::TextSettings;
 
 /// Phone-number sign-in: one-time codes, users, sessions, tokens (gRPC)
 ///
@@ -109,15 +122,15 @@ pub struct AuthSettings {
           value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub auth_session_max_days: u32,
     /// How many codes in a row, without a sign-in, have the usual length; later
-    /// ones have at least 6 digits [default: 20 with simulated delivery]
+    /// ones have at least 6 digits [default: 3; 20 with simulated delivery]
     #[arg(long, env = "AUTH_SHORT_CODES_IN_A_ROW")]
     pub auth_short_codes_in_a_row: Option<u32>,
-    /// Codes for one phone number in an hour [default: 1000 with simulated
-    /// delivery]
+    /// Codes for one phone number in an hour [default: 15, of these 5 from one
+    /// address; 1000 with simulated delivery]
     #[arg(long, env = "AUTH_MAX_CODES_PER_PHONE",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub auth_max_codes_per_phone: Option<u32>,
-    /// Codes for one client address in an hour [default: 100000 with simulated
+    /// Codes for one client address in an hour [default: 60; 100000 with simulated
     /// delivery]
     #[arg(long, env = "AUTH_MAX_CODES_PER_CLIENT",
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -137,6 +150,18 @@ pub struct AuthSettings {
         hide_default_value = true
     )]
     pub auth_trusted_proxies: TrustedProxies,
+    /// How the providers of messages are reached.
+    #[command(flatten)]
+    pub providers: ProviderSettings,
+    /// What is sent, and how much of it.
+    #[command(flatten)]
+    pub guards: GuardSettings,
+    /// What messages say.
+    #[command(flatten)]
+    pub texts: TextSettings,
+    /// Numbers with a fixed code.
+    #[command(flatten)]
+    pub test_numbers: TestNumberSettings,
 }
 
 fn bare_codes(text: &str) -> Result<BareCodes, &'static str> {
@@ -165,6 +190,12 @@ pub struct Config {
     pub profile_url: ServiceUrls,
     /// How codes are sent.
     pub sms: SmsConfig,
+    /// What keeps people from living off the messages.
+    pub guards: GuardRules,
+    /// What messages say.
+    pub texts: Texts,
+    /// Numbers with a fixed code.
+    pub test_numbers: TestNumbers,
     /// How phone numbers are checked.
     pub phone_check: PhoneCheck,
     /// The rules of challenges.
@@ -179,6 +210,17 @@ pub struct Config {
     pub cors: CorsOrigins,
     /// Speaks TLS on the listener.
     pub tls: Option<ServerTls>,
+    /// What the process counts.
+    pub metrics: Metrics,
+}
+
+/// How codes are sent.
+#[derive(Clone, Debug)]
+pub enum SmsConfig {
+    /// Not at all, but as slowly.
+    Simulated(DelayRange),
+    /// By providers.
+    Real(RealSms),
 }
 
 impl Config {
@@ -210,19 +252,26 @@ impl Config {
         common: &Common,
     ) -> Result<Self, SettingsError> {
         let sms = required(
-            common.auth_sms,
+            common.auth_sms.as_ref(),
             "AUTH_SMS",
             "how codes are delivered; `simulated` sends nothing and shows the code in the answer",
         )?;
-        let (sms, defaults) = match sms {
-            SmsProvider::Simulated => (
+        let (sms, phone_check, defaults) = match sms {
+            SmsDelivery::Simulated => (
                 SmsConfig::Simulated(settings.auth_sms_delay_ms),
+                PhoneCheck::Possible,
                 LimitDefaults::SIMULATED,
+            ),
+            SmsDelivery::Providers(providers) => (
+                SmsConfig::Real(settings.providers.real(providers)?),
+                PhoneCheck::Valid,
+                LimitDefaults::REAL,
             ),
         };
         let per_phone = settings
             .auth_max_codes_per_phone
             .unwrap_or(defaults.codes_per_phone);
+        let lifetime = Duration::from_secs(settings.auth_otp_ttl_secs.into());
         phone::warm_up();
         Ok(Self {
             database_url: parsed(
@@ -250,18 +299,25 @@ impl Config {
             gateway_key: gateway_key.parsed()?,
             profile_url: profile_url.required(&common.service_tls)?,
             sms,
-            phone_check: PhoneCheck::Possible,
+            guards: settings.guards.rules()?,
+            texts: settings.texts.texts(lifetime)?,
+            test_numbers: settings.test_numbers.numbers(SystemClock.now())?,
+            phone_check,
             challenge_rules: ChallengeRules {
                 code_length: usize::from(settings.auth_otp_length),
-                lifetime: Duration::from_secs(settings.auth_otp_ttl_secs.into()),
+                lifetime,
                 short_in_a_row: settings
                     .auth_short_codes_in_a_row
                     .unwrap_or(defaults.short_codes_in_a_row),
                 bare_codes: settings.auth_bare_codes,
                 phone_limits: PhoneLimits {
                     per_phone,
-                    per_phone_and_address: per_phone,
-                    gap: Duration::ZERO,
+                    // Whoever says how many a phone may have says it of each
+                    // address too.
+                    per_phone_and_address: settings
+                        .auth_max_codes_per_phone
+                        .unwrap_or(defaults.codes_per_phone_and_address),
+                    gap: defaults.gap,
                 },
                 starts_per_client: settings
                     .auth_max_codes_per_client
@@ -287,6 +343,7 @@ impl Config {
                     client_ca: settings.auth_tls_client_ca.as_deref(),
                 },
             )?,
+            metrics: Metrics::of_process(),
         })
     }
 }
@@ -294,6 +351,8 @@ impl Config {
 /// Limits that depend on whether a message is really sent.
 struct LimitDefaults {
     codes_per_phone: u32,
+    codes_per_phone_and_address: u32,
+    gap: Duration,
     codes_per_client: u32,
     short_codes_in_a_row: u32,
 }
@@ -302,8 +361,19 @@ impl LimitDefaults {
     /// Nothing is sent and nothing costs: room to try things out.
     const SIMULATED: Self = Self {
         codes_per_phone: 1_000,
+        codes_per_phone_and_address: 1_000,
+        gap: Duration::ZERO,
         codes_per_client: 100_000,
         short_codes_in_a_row: 20,
+    };
+
+    /// Each message is paid, and disturbs somebody.
+    const REAL: Self = Self {
+        codes_per_phone: 15,
+        codes_per_phone_and_address: 5,
+        gap: Duration::from_secs(30),
+        codes_per_client: 60,
+        short_codes_in_a_row: 3,
     };
 }
 

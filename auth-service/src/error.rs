@@ -5,7 +5,13 @@ use std::time::Duration;
 use proto::{Reason, Refusal, reason::CODE_LIFETIME_SECONDS};
 use tonic::Status;
 
-use crate::challenges::store::Unavailable;
+use crate::{
+    challenges::store::Unavailable,
+    sms::{
+        QueueFull,
+        guards::{Guard, GuardRefusal},
+    },
+};
 
 /// When to repeat a call that met an outage.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,6 +40,13 @@ pub(crate) enum Error {
     /// RESOURCE_EXHAUSTED `TOO_MANY_CODES`.
     #[error("too many codes were asked for: try again later")]
     TooManyCodes { retry_after: Duration },
+    /// RESOURCE_EXHAUSTED `SMS_COUNTRY_NOT_ALLOWED`, `SMS_BUDGET_EXHAUSTED` or
+    /// `SMS_SUSPENDED`.
+    #[error("{}", guarded(.0))]
+    SmsGuarded(GuardRefusal),
+    /// UNAVAILABLE `DEPENDENCY_UNAVAILABLE`.
+    #[error("no more messages can be sent now: try again")]
+    SmsQueueFull(QueueFull),
     /// RESOURCE_EXHAUSTED `TOO_MANY_ATTEMPTS`.
     #[error("too many wrong codes came from this address: try again later")]
     TooManyAttempts { retry_after: Duration },
@@ -43,6 +56,9 @@ pub(crate) enum Error {
     /// UNAUTHENTICATED `SESSION_ENDED`.
     #[error("the session has ended")]
     SessionEnded,
+    /// UNAUTHENTICATED `SESSION_ENDED`, of which it is the cause.
+    #[error("the session has ended")]
+    RefreshTokenReplayed,
     /// NOT_FOUND `SESSION_NOT_FOUND`.
     #[error("there is no such session")]
     SessionNotFound,
@@ -59,6 +75,17 @@ pub(crate) enum Error {
     /// INTERNAL `INTERNAL`.
     #[error("the access token could not be signed")]
     Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+/// What a guard tells whoever it does not let pass.
+fn guarded(refusal: &GuardRefusal) -> &'static str {
+    match refusal.guard {
+        Guard::Countries => "no messages are sent to the country of this phone number",
+        Guard::Budget => "no more messages are sent today: try again tomorrow",
+        Guard::Breaker => {
+            "messages are held back for now, since too few of their codes were entered: try again later"
+        }
+    }
 }
 
 impl From<Error> for Status {
@@ -83,11 +110,20 @@ impl From<Error> for Status {
             Error::TooManyCodes { retry_after } => {
                 refusal(Reason::TooManyCodes).retry_after(retry_after)
             }
+            Error::SmsGuarded(GuardRefusal { guard, retry_after }) => {
+                let reason = match guard {
+                    Guard::Countries => Reason::SmsCountryNotAllowed,
+                    Guard::Budget => Reason::SmsBudgetExhausted,
+                    Guard::Breaker => Reason::SmsSuspended,
+                };
+                refusal(reason).retry_after(retry_after)
+            }
+            Error::SmsQueueFull(cause) => outage(&cause),
             Error::TooManyAttempts { retry_after } => {
                 refusal(Reason::TooManyAttempts).retry_after(retry_after)
             }
             Error::RefreshTokenInvalid => refusal(Reason::TokenInvalid),
-            Error::SessionEnded => refusal(Reason::SessionEnded),
+            Error::SessionEnded | Error::RefreshTokenReplayed => refusal(Reason::SessionEnded),
             Error::SessionNotFound => refusal(Reason::SessionNotFound).field("session_id"),
             Error::Database(database::Error::Overloaded) => kit::admission::overloaded(),
             Error::Database(cause) => outage(&cause),

@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use crate::{
     account::Account,
-    auth::{Answer, Auth},
+    auth::{Answer, Auth, CodeRequest},
     challenges::{Carrier, ChallengeId},
+    counts::Counts,
     error::Error,
     key_ring::KeyRing,
     sessions,
@@ -32,6 +33,7 @@ const MAX_INVITE_CODE: usize = 64;
 pub(crate) struct AuthGrpc {
     pub(crate) auth: Auth,
     pub(crate) account: Arc<Account>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) verifier: AccessTokenVerifier,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) gateways: ServiceTokenVerifier,
@@ -119,8 +121,15 @@ impl AuthService for AuthGrpc {
             .filter(|code| (1..=MAX_INVITE_CODE).contains(&code.len()));
         let requested = self
             .auth
-            .request_code(&message.phone_number, invited_by, client)
-            .await?;
+            .request_code(CodeRequest {
+                phone: message.phone_number,
+                invited_by,
+                client,
+                language: message.language,
+            })
+            .await;
+        self.counts.code_requested(requested.as_ref());
+        let requested = requested?;
         let rules = self.auth.challenges.rules();
         let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
         Ok(Response::new(RequestCodeResponse {
@@ -152,7 +161,9 @@ impl AuthService for AuthGrpc {
                 client,
                 user_agent: message.user_agent.unwrap_or_default(),
             })
-            .await?;
+            .await;
+        self.counts.code_entered(sign_in.as_ref());
+        let sign_in = sign_in?;
         Ok(Response::new(VerifyCodeResponse {
             access_token: sign_in.access.text,
             refresh_token: sign_in.refresh.to_text(),
@@ -166,10 +177,9 @@ impl AuthService for AuthGrpc {
         &self,
         request: Request<RefreshTokensRequest>,
     ) -> Result<Response<RefreshTokensResponse>, Status> {
-        let refreshed = self
-            .account
-            .refresh(&request.get_ref().refresh_token)
-            .await?;
+        let refreshed = self.account.refresh(&request.get_ref().refresh_token).await;
+        self.counts.refreshed(refreshed.as_ref());
+        let refreshed = refreshed?;
         Ok(Response::new(RefreshTokensResponse {
             access_token: refreshed.access.text,
             refresh_token: refreshed.refresh.to_text(),

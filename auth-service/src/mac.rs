@@ -51,6 +51,10 @@ pub enum Label {
     CodeAtAddress,
     /// A refresh token that was issued.
     RefreshToken,
+    /// A block of client addresses, for the guards of messages.
+    AddressBlock,
+    /// A challenge, for the guards of messages.
+    ChallengeOfMessage,
 }
 
 /// Makes keyed hashes.

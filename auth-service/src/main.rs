@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use auth_service::config::{Cli, Config};
+use kit::metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,10 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
+    let metrics = metrics::listen(cli.common.metrics_listen, &config.metrics).await?;
     println!("auth-service listens on {}", listener.local_addr()?);
+    if let Some(metrics) = &metrics {
+        println!("auth-service serves metrics on {}", metrics.address());
+    }
     auth_service::serve(config, listener, stop.into()).await
 }

@@ -68,6 +68,13 @@ impl PhoneNumber {
         Self(e164)
     }
 
+    /// The country calling code with its plus, such as `+225`. Several countries
+    /// may share one. `None` for a text that is no number.
+    pub fn calling_code(&self) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(&self.0, None).ok()?;
+        Some(format!("+{}", number.country_code))
+    }
+
     /// In E.164.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -22,21 +22,20 @@ impl Profiles {
         Self(ProvisioningServiceClient::new(channel))
     }
 
-    /// Makes the user's profile, unless it is there.
+    /// Makes the user's profile, unless it is there; whether it was made.
     pub(crate) async fn create(
         &self,
         user_id: Uuid,
         phone: &PhoneNumber,
         invited_by: Option<String>,
-    ) -> Result<(), Status> {
+    ) -> Result<bool, Status> {
         let request = CreateProfileRequest {
             user_id: user_id.to_string(),
             phone_number: phone.as_str().to_owned(),
             invited_by,
         };
         let mut client = self.0.clone();
-        client.create_profile(request).await?;
-        Ok(())
+        Ok(client.create_profile(request).await?.into_inner().created)
     }
 
     /// Erases the user's profile, unless it is gone.

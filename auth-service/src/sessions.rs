@@ -189,14 +189,14 @@ impl Sessions {
         Ok(!self.0.write(SQL, &values).await?.is_empty())
     }
 
-    /// Ends all of the user's sessions.
-    pub async fn end_all(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
+    /// Ends all of the user's sessions; how many.
+    pub async fn end_all(&self, user_id: Uuid, now: UnixMillis) -> Result<u64, Error> {
         const SQL: &str = "\
-            UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
-        self.0
-            .write_idempotent(SQL, &[user_id.into(), now.0.into()])
-            .await?;
-        Ok(())
+            UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL
+            RETURNING session_id";
+        let values = [user_id.into(), now.0.into()];
+        let ended = self.0.write_idempotent(SQL, &values).await?;
+        Ok(ended.len() as u64)
     }
 
     /// Deletes sessions that ended, or began, before these times, some at a
@@ -206,19 +206,40 @@ impl Sessions {
         ended_before: UnixMillis,
         begun_before: UnixMillis,
     ) -> Result<usize, Error> {
+        // A user's sessions say that there is a profile: before they go, the
+        // user's row is made to say it.
+        const MARK_ENDED: &str = "\
+            UPDATE users SET profile_created = TRUE
+            WHERE NOT profile_created AND erased_at IS NULL AND user_id IN
+                (SELECT user_id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)";
         const ENDED: &str = "\
             DELETE FROM sessions WHERE session_id IN
-                (SELECT session_id FROM sessions WHERE ended_at < $1 LIMIT $2)
+                (SELECT session_id FROM sessions
+                 JOIN users ON users.user_id = sessions.user_id
+                 WHERE ended_at < $1 AND (profile_created OR erased_at IS NOT NULL)
+                 ORDER BY ended_at LIMIT $2)
             RETURNING session_id";
+        const MARK_OLD: &str = "\
+            UPDATE users SET profile_created = TRUE
+            WHERE NOT profile_created AND erased_at IS NULL AND user_id IN
+                (SELECT user_id FROM sessions WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
         const OLD: &str = "\
             DELETE FROM sessions WHERE session_id IN
-                (SELECT session_id FROM sessions WHERE created_at < $1 LIMIT $2)
+                (SELECT session_id FROM sessions
+                 JOIN users ON users.user_id = sessions.user_id
+                 WHERE sessions.created_at < $1 AND (profile_created OR erased_at IS NOT NULL)
+                 ORDER BY sessions.created_at LIMIT $2)
             RETURNING session_id";
-        let most = PURGED_AT_ONCE.into();
-        let ended = self.0.write(ENDED, &[ended_before.0.into(), most]).await?;
-        let most = PURGED_AT_ONCE.into();
-        let old = self.0.write(OLD, &[begun_before.0.into(), most]).await?;
-        Ok(ended.len() + old.len())
+        let mut purged = 0;
+        for (mark, delete, before) in [
+            (MARK_ENDED, ENDED, ended_before),
+            (MARK_OLD, OLD, begun_before),
+        ] {
+            let values = || [before.0.into(), PURGED_AT_ONCE.into()];
+            self.0.write_idempotent(mark, &values()).await?;
+            purged += self.0.write(delete, &values()).await?.len();
+        }
+        Ok(purged)
     }
 }
 

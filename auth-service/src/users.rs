@@ -1,9 +1,14 @@
 //! Users and the sessions that their sign-ins begin.
+//!
+//! That a user has a profile is said by there being a session: none begins
+//! before. The column `profile_created` says it where sessions cannot, when they
+//! are purged and when the profile is still to be erased. So a first sign-in
+//! writes each row once.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use database::{Database, DatabaseUrl, Error, Migrations, Repeat, Transaction, Work};
+use database::{Database, DatabaseUrl, Error, Migrations, Repeat, Row, Transaction, Value, Work};
 use kit::clock::UnixMillis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -15,6 +20,18 @@ const MIGRATIONS: Migrations = Migrations(&[(
     "users and sessions",
     include_str!("../migrations/0001_users_and_sessions.sql"),
 )]);
+
+/// The statement of [`Users::begin_session`], on which also a benchmark runs.
+pub const BEGIN_SESSION: &str = "\
+    INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                          user_agent, client_address, created_at, last_used_at)
+    SELECT $1, user_id, $2, $3, $4, $5, $6, $6
+    FROM users WHERE phone_number = $7
+      AND (profile_created
+           OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id))
+    ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+        WHERE sessions.session_id = EXCLUDED.session_id
+    RETURNING user_id";
 
 /// A session to be begun by a sign-in.
 #[derive(Clone, Debug)]
@@ -39,20 +56,7 @@ pub struct User {
     /// The id (UUIDv7).
     pub user_id: Uuid,
     /// Whether profile-service is known to have the profile.
-    pub profile_created: bool,
-}
-
-/// What came of the end of a first sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstSignIn {
-    /// The session is begun, and the user is a user from now on.
-    NewUser,
-    /// The session is begun; another sign-in came first.
-    KnownUser,
-    /// The challenge was spent by another call: there is no session.
-    Spent,
-    /// The user was erased in between: there is no session.
-    Erased,
+    pub has_profile: bool,
 }
 
 /// How far a user's erasure is.
@@ -95,29 +99,8 @@ impl Users {
         phone: &PhoneNumber,
         session: &NewSession,
     ) -> Result<Option<Uuid>, Error> {
-        const SQL: &str = "\
-            INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                                  user_agent, client_address, created_at, last_used_at)
-            SELECT $1, user_id, $2, $3, $4, $5, $6, $6
-            FROM users WHERE phone_number = $7 AND profile_created
-            ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
-                WHERE sessions.session_id = EXCLUDED.session_id
-            RETURNING user_id";
-        let rows = self
-            .0
-            .write_idempotent(
-                SQL,
-                &[
-                    session.session_id.into(),
-                    (&*session.challenge_id).into(),
-                    (&session.refresh_token_hash[..]).into(),
-                    (&*session.user_agent).into(),
-                    (&*session.client_address).into(),
-                    session.created_at.0.into(),
-                    phone.as_str().into(),
-                ],
-            )
-            .await?;
+        let whose = phone.as_str().into();
+        let rows = self.begin(BEGIN_SESSION, session, whose).await?;
         rows.first().map(|row| row.get("user_id")).transpose()
     }
 
@@ -131,9 +114,13 @@ impl Users {
         const INSERT: &str = "\
             INSERT INTO users (user_id, phone_number, created_at) VALUES ($1, $2, $3)
             ON CONFLICT (phone_number) DO NOTHING
-            RETURNING user_id, profile_created";
+            RETURNING user_id, profile_created AS has_profile";
         const SELECT: &str = "\
-            SELECT user_id, profile_created FROM users WHERE phone_number = $1";
+            SELECT user_id,
+                   profile_created
+                   OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id)
+                   AS has_profile
+            FROM users WHERE phone_number = $1";
         loop {
             let values = [user_id.into(), phone.as_str().into(), now.0.into()];
             let mut rows = self.0.write_idempotent(INSERT, &values).await?;
@@ -143,7 +130,7 @@ impl Users {
             if let Some(row) = rows.first() {
                 return Ok(User {
                     user_id: row.get("user_id")?,
-                    profile_created: row.get("profile_created")?,
+                    has_profile: row.get("has_profile")?,
                 });
             }
             // The row that was in the way went away in between: once more.
@@ -151,8 +138,8 @@ impl Users {
     }
 
     /// Erases a user here: frees the phone, ends the sessions and forgets where
-    /// they were. Doing it again changes nothing.
-    pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<(), Error> {
+    /// they were; whether there was one. Doing it again changes nothing.
+    pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<bool, Error> {
         self.0.transaction(&Erase { user_id, now }).await
     }
 
@@ -199,79 +186,45 @@ impl Users {
         Ok(())
     }
 
-    /// Ends a first sign-in, after the profile was made: begins the session
-    /// and marks the user as having a profile, both or neither.
-    pub async fn complete_first_sign_in(
+    /// Begins the first session of a user, after the profile was made; whether
+    /// it was begun. It was not if the challenge is spent, or the user erased.
+    ///
+    /// One statement and one commit: that there is a session says that there is
+    /// a profile, and nothing is written into the user's row. As
+    /// [`Users::begin_session`], it may be run again.
+    pub async fn begin_first_session(
         &self,
         user_id: Uuid,
         session: &NewSession,
-    ) -> Result<FirstSignIn, Error> {
-        self.0
-            .transaction(&CompleteFirstSignIn { user_id, session })
-            .await
-    }
-}
-
-struct CompleteFirstSignIn<'a> {
-    user_id: Uuid,
-    session: &'a NewSession,
-}
-
-#[async_trait]
-impl Work for CompleteFirstSignIn<'_> {
-    type Output = FirstSignIn;
-
-    const REPEAT: Repeat = Repeat::Idempotent;
-
-    async fn run(&self, transaction: &mut Transaction) -> Result<FirstSignIn, Error> {
-        // An erasure in between would leave a session without a user.
-        const LOCK: &str = "\
-            UPDATE users SET created_at = created_at
-            WHERE user_id = $1 AND erased_at IS NULL
-            RETURNING user_id";
-        const INSERT: &str = "\
+    ) -> Result<bool, Error> {
+        const SQL: &str = "\
             INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
                                   user_agent, client_address, created_at, last_used_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+            SELECT $1, user_id, $2, $3, $4, $5, $6, $6
+            FROM users WHERE user_id = $7 AND erased_at IS NULL
             ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
                 WHERE sessions.session_id = EXCLUDED.session_id
             RETURNING session_id";
-        // Whoever has no other session is new: so it is told again when the
-        // transaction is run again.
-        const MARK: &str = "\
-            UPDATE users SET profile_created = TRUE WHERE user_id = $1
-            RETURNING NOT EXISTS (SELECT 1 FROM sessions
-                                  WHERE user_id = $1 AND session_id <> $2) AS new_user";
-        let session = self.session;
-        let locked = transaction.run(LOCK, &[self.user_id.into()]).await?;
-        if locked.is_empty() {
-            return Ok(FirstSignIn::Erased);
-        }
-        let begun = transaction
-            .run(
-                INSERT,
-                &[
-                    session.session_id.into(),
-                    self.user_id.into(),
-                    (&*session.challenge_id).into(),
-                    (&session.refresh_token_hash[..]).into(),
-                    (&*session.user_agent).into(),
-                    (&*session.client_address).into(),
-                    session.created_at.0.into(),
-                ],
-            )
-            .await?;
-        if begun.is_empty() {
-            return Ok(FirstSignIn::Spent);
-        }
-        let values = [self.user_id.into(), session.session_id.into()];
-        let marked = transaction.run(MARK, &values).await?;
-        let new = marked.first().map(|row| row.get("new_user")).transpose()?;
-        Ok(if new == Some(true) {
-            FirstSignIn::NewUser
-        } else {
-            FirstSignIn::KnownUser
-        })
+        let whose = user_id.into();
+        Ok(!self.begin(SQL, session, whose).await?.is_empty())
+    }
+
+    async fn begin(
+        &self,
+        sql: &'static str,
+        session: &NewSession,
+        whose: Value,
+    ) -> Result<Vec<Row>, Error> {
+        let values = [
+            session.session_id.into(),
+            (&*session.challenge_id).into(),
+            (&session.refresh_token_hash[..]).into(),
+            (&*session.user_agent).into(),
+            (&*session.client_address).into(),
+            session.created_at.0.into(),
+            whose,
+        ];
+        self.0.write_idempotent(sql, &values).await
     }
 }
 
@@ -282,21 +235,22 @@ struct Erase {
 
 #[async_trait]
 impl Work for Erase {
-    type Output = ();
+    type Output = bool;
 
     const REPEAT: Repeat = Repeat::Idempotent;
 
-    async fn run(&self, transaction: &mut Transaction) -> Result<(), Error> {
+    async fn run(&self, transaction: &mut Transaction) -> Result<bool, Error> {
         const USER: &str = "\
-            UPDATE users SET phone_number = NULL, erased_at = $2
-            WHERE user_id = $1 AND erased_at IS NULL";
+            UPDATE users SET phone_number = NULL, erased_at = $2, profile_created = TRUE
+            WHERE user_id = $1 AND erased_at IS NULL
+            RETURNING user_id";
         const SESSIONS: &str = "\
             UPDATE sessions
             SET ended_at = COALESCE(ended_at, $2), user_agent = '', client_address = ''
             WHERE user_id = $1";
         let values = [self.user_id.into(), self.now.0.into()];
-        transaction.run(USER, &values).await?;
+        let erased = transaction.run(USER, &values).await?;
         transaction.run(SESSIONS, &values).await?;
-        Ok(())
+        Ok(!erased.is_empty())
     }
 }

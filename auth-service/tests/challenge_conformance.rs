@@ -21,6 +21,15 @@ use kit::{
 };
 use testkit::{PrivateRedis, PrivateRedisCluster};
 
+#[path = "challenge_conformance/fixed_codes.rs"]
+mod fixed_codes;
+
+use fixed_codes::{
+    a_bare_fixed_code_finds_its_own_phone, a_fixed_code_can_be_tried_five_times,
+    a_fixed_code_that_is_taken_answers_by_name, a_thousand_fixed_codes_use_up_nothing,
+    codes_that_are_fixed_are_drawn_for_nobody_else,
+};
+
 const LIFETIME: Duration = Duration::from_secs(120);
 const DELIVERY: Duration = Duration::from_millis(1500);
 const SHORT_IN_A_ROW: u32 = 3;
@@ -64,10 +73,16 @@ suite![
     starts_of_a_phone_at_an_address_are_limited,
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
     a_gap_between_two_starts_is_kept,
+    a_start_that_is_taken_back_begins_no_gap,
     clocks_of_replicas_need_not_agree,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,
     a_thousand_guesses_at_one_phone_are_hopeless,
+    a_thousand_fixed_codes_use_up_nothing,
+    a_bare_fixed_code_finds_its_own_phone,
+    a_fixed_code_that_is_taken_answers_by_name,
+    a_fixed_code_can_be_tried_five_times,
+    codes_that_are_fixed_are_drawn_for_nobody_else,
 ];
 
 /// The rules over one store, of which this test is the only user.
@@ -563,6 +578,28 @@ async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     bench.start(ANNA, AWAY).await;
     bench.clock.advance(gap);
     bench.start(ANNA, HOME).await;
+}
+
+/// A guard or an outage has refused its message: the phone's owner may ask again
+/// as if nothing had been asked for.
+async fn a_start_that_is_taken_back_begins_no_gap(bench: Bench) {
+    let gap = Duration::from_secs(30);
+    let bench = bench.limited(|rules| {
+        rules.phone_limits.gap = gap;
+        rules.phone_limits.per_phone_and_address = 1;
+    });
+    for _ in 0..3 {
+        let started = bench.start(ANNA, HOME).await;
+        bench.challenges.withdraw(&started).await.unwrap();
+        assert!(
+            !bench
+                .takes(Carrier::Id(started.id), &started.code, HOME)
+                .await
+        );
+        assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
+    }
+    bench.start(ANNA, HOME).await;
+    assert!(bench.try_start(ANNA, HOME).await.unwrap_err() > gap);
 }
 
 async fn clocks_of_replicas_need_not_agree(bench: Bench) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use auth_service::{
     phone::PhoneNumber,
     sessions::{Cutoffs, Rotation, Sessions},
-    users::{Erasure, FirstSignIn, NewSession, Users},
+    users::{Erasure, NewSession, Users},
 };
 use database::DatabaseUrl;
 use kit::{
@@ -48,6 +48,7 @@ suite![
     sessions_are_listed_newest_first,
     a_session_is_ended_only_by_its_user,
     old_sessions_are_purged,
+    a_user_whose_sessions_are_purged_is_still_known,
     an_erased_user_has_no_session_and_frees_the_phone,
     an_erasure_is_finished_once,
     no_session_begins_for_an_erased_user,
@@ -87,8 +88,8 @@ impl Bench {
         }
         let user = self.users.find_or_create(&phone(number), id(), now).await;
         let user_id = user.unwrap().user_id;
-        let first = self.users.complete_first_sign_in(user_id, &session).await;
-        assert_eq!(first.unwrap(), FirstSignIn::NewUser);
+        let begun = self.users.begin_first_session(user_id, &session).await;
+        assert!(begun.unwrap());
         (user_id, session.session_id)
     }
 
@@ -300,6 +301,25 @@ async fn old_sessions_are_purged(bench: Bench) {
     );
 }
 
+async fn a_user_whose_sessions_are_purged_is_still_known(bench: Bench) {
+    let (ended, session_id) = bench.sign_in("+7701", [1; 32], NOW).await;
+    let (idle, _) = bench.sign_in("+7702", [2; 32], UnixMillis(1)).await;
+    let (erased, _) = bench.sign_in("+7703", [3; 32], UnixMillis(1)).await;
+    let end = bench.sessions.end(session_id, ended, ALL, NOW).await;
+    assert!(end.unwrap());
+    bench.users.erase(erased, NOW).await.unwrap();
+    bench.users.finish_erasure(erased).await.unwrap();
+    let purged = bench.sessions.purge(NOW.after(DAY), UnixMillis(2)).await;
+    assert_eq!(purged.unwrap(), 3);
+    for (number, user_id) in [("+7701", ended), ("+7702", idle)] {
+        let session = new_session([4; 32], NOW);
+        let begun = bench.users.begin_session(&phone(number), &session).await;
+        assert_eq!(begun.unwrap(), Some(user_id));
+    }
+    let erasure = bench.users.erasure(erased).await.unwrap();
+    assert_eq!(erasure, Some(Erasure::Done));
+}
+
 async fn an_erased_user_has_no_session_and_frees_the_phone(bench: Bench) {
     let (user_id, session_id) = bench.sign_in("+7701", [1; 32], NOW).await;
     bench.users.erase(user_id, NOW).await.unwrap();
@@ -349,9 +369,9 @@ async fn no_session_begins_for_an_erased_user(bench: Bench) {
         .unwrap();
     bench.users.erase(user.user_id, NOW).await.unwrap();
     let session = new_session([1; 32], NOW);
-    let first = bench
+    let begun = bench
         .users
-        .complete_first_sign_in(user.user_id, &session)
+        .begin_first_session(user.user_id, &session)
         .await;
-    assert_eq!(first.unwrap(), FirstSignIn::Erased);
+    assert!(!begun.unwrap());
 }

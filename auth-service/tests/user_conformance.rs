@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use auth_service::{
     phone::PhoneNumber,
-    users::{FirstSignIn, NewSession, Users},
+    users::{NewSession, Users},
 };
 use database::DatabaseUrl;
 use kit::{
@@ -37,7 +37,7 @@ macro_rules! suite {
 
 suite![
     a_user_is_made_once,
-    a_first_sign_in_begins_a_session_and_marks_the_user,
+    a_first_session_says_that_there_is_a_profile,
     a_known_user_begins_a_session_in_one_step,
     one_challenge_makes_one_session,
     a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again,
@@ -92,11 +92,10 @@ async fn known_user(users: &Users, number: &str) -> Uuid {
         .find_or_create(&phone(number), id(), NOW)
         .await
         .unwrap();
-    let first = users
-        .complete_first_sign_in(user.user_id, &session(&format!("first {number}")))
-        .await
-        .unwrap();
-    assert_eq!(first, FirstSignIn::NewUser);
+    let begun = users
+        .begin_first_session(user.user_id, &session(&format!("first {number}")))
+        .await;
+    assert!(begun.unwrap());
     user.user_id
 }
 
@@ -106,7 +105,7 @@ async fn a_user_is_made_once(users: Users) {
         .find_or_create(&phone("+7701"), first, NOW)
         .await
         .unwrap();
-    assert_eq!((user.user_id, user.profile_created), (first, false));
+    assert_eq!((user.user_id, user.has_profile), (first, false));
     let again = users
         .find_or_create(&phone("+7701"), id(), NOW)
         .await
@@ -119,24 +118,17 @@ async fn a_user_is_made_once(users: Users) {
     assert_ne!(other.user_id, user.user_id);
 }
 
-async fn a_first_sign_in_begins_a_session_and_marks_the_user(users: Users) {
+async fn a_first_session_says_that_there_is_a_profile(users: Users) {
     let number = phone("+7701");
     let user = users.find_or_create(&number, id(), NOW).await.unwrap();
     let before = users.begin_session(&number, &session("a")).await.unwrap();
     assert_eq!(before, None, "no session before the profile");
-    let first = users
-        .complete_first_sign_in(user.user_id, &session("a"))
-        .await;
-    assert_eq!(first.unwrap(), FirstSignIn::NewUser);
-    let marked = users.find_or_create(&number, id(), NOW).await.unwrap();
-    assert_eq!(
-        (marked.user_id, marked.profile_created),
-        (user.user_id, true)
-    );
-    let second = users
-        .complete_first_sign_in(user.user_id, &session("b"))
-        .await;
-    assert_eq!(second.unwrap(), FirstSignIn::KnownUser);
+    let first = users.begin_first_session(user.user_id, &session("a")).await;
+    assert!(first.unwrap());
+    let known = users.find_or_create(&number, id(), NOW).await.unwrap();
+    assert_eq!((known.user_id, known.has_profile), (user.user_id, true));
+    let second = users.begin_session(&number, &session("b")).await.unwrap();
+    assert_eq!(second, Some(user.user_id));
 }
 
 async fn a_known_user_begins_a_session_in_one_step(users: Users) {
@@ -154,8 +146,8 @@ async fn one_challenge_makes_one_session(users: Users) {
     assert_eq!(begun.unwrap(), Some(user_id));
     let again = users.begin_session(&number, &session("x")).await;
     assert_eq!(again.unwrap(), None);
-    let first = users.complete_first_sign_in(user_id, &session("x")).await;
-    assert_eq!(first.unwrap(), FirstSignIn::Spent);
+    let first = users.begin_first_session(user_id, &session("x")).await;
+    assert!(!first.unwrap());
 }
 
 async fn a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again(users: Users) {
@@ -163,8 +155,8 @@ async fn a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again(users
     let user = users.find_or_create(&number, id(), NOW).await.unwrap();
     let first = session("x");
     for _ in 0..2 {
-        let written = users.complete_first_sign_in(user.user_id, &first).await;
-        assert_eq!(written.unwrap(), FirstSignIn::NewUser);
+        let written = users.begin_first_session(user.user_id, &first).await;
+        assert!(written.unwrap());
     }
     let second = session("y");
     for _ in 0..2 {
@@ -201,18 +193,15 @@ async fn many_first_sign_ins_of_one_phone_make_one_user(users: Users) {
                     .await
                     .unwrap();
                 let session = session(&format!("challenge {each}"));
-                let first = users.complete_first_sign_in(user.user_id, &session).await;
-                (user.user_id, first.unwrap())
+                let begun = users.begin_first_session(user.user_id, &session).await;
+                assert!(begun.unwrap());
+                user.user_id
             })
         })
         .collect();
     let mut ids = std::collections::HashSet::new();
-    let mut new = 0;
     for call in calls {
-        let (user_id, first) = call.await.unwrap();
-        ids.insert(user_id);
-        assert_ne!(first, FirstSignIn::Spent);
-        new += usize::from(first == FirstSignIn::NewUser);
+        ids.insert(call.await.unwrap());
     }
-    assert_eq!((ids.len(), new), (1, 1));
+    assert_eq!(ids.len(), 1);
 }

@@ -12,6 +12,7 @@ use sqlx::{
 use crate::{
     Error, Row, Value,
     connection::{Breaks, Connection, GIVE_UP},
+    figures::Pool,
     gate::{Gate, MOST_WAITING},
     presence::Presence,
     row::Inner,
@@ -145,6 +146,14 @@ impl Server {
         }
     }
 
+    pub(crate) fn state(&self) -> Pool<'_> {
+        Pool {
+            name: "postgres",
+            gate: &self.gate,
+            idle: self.pool.num_idle(),
+        }
+    }
+
     async fn connection(&self) -> Result<Connection, Error> {
         self.presence.wait_a_moment().await?;
         let pass = self.gate.enter().await?;
@@ -165,6 +174,14 @@ impl Server {
 }
 
 impl File {
+    pub(crate) fn state(&self, name: &'static str) -> Pool<'_> {
+        Pool {
+            name,
+            gate: &self.gate,
+            idle: self.pool.num_idle(),
+        }
+    }
+
     async fn connection(&self) -> Result<Connection, Error> {
         let pass = self.gate.enter().await?;
         let connection = self.pool.acquire().await?;

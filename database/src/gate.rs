@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,7 +18,9 @@ pub(crate) const MOST_WAITING: usize = 5_000;
 /// the order of their coming.
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
+    most_inside: usize,
     waiting: AtomicUsize,
+    refused: AtomicU64,
     most_waiting: usize,
 }
 
@@ -30,7 +32,9 @@ impl Gate {
         let places = usize::try_from(places).unwrap_or(usize::MAX);
         Self {
             places: Arc::new(Semaphore::new(places)),
+            most_inside: places,
             waiting: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
             most_waiting,
         }
     }
@@ -45,11 +49,30 @@ impl Gate {
         }
         let waiting = Waiting::begin(&self.waiting);
         if waiting.before >= self.most_waiting {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::Overloaded);
         }
         let place = self.places.clone().acquire_owned().await;
         // It is never closed.
         place.map(Pass).map_err(|_| Error::Overloaded)
+    }
+}
+
+impl Gate {
+    /// How many are inside, and how many may be.
+    pub(crate) fn in_use(&self) -> (usize, usize) {
+        let free = self.places.available_permits();
+        (self.most_inside.saturating_sub(free), self.most_inside)
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many were refused, in all.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -90,6 +113,8 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(matches!(gate.enter().await, Err(Error::Overloaded)));
+        assert_eq!((gate.in_use(), gate.waiting()), ((2, 2), 3));
+        assert_eq!(gate.refused(), 1);
         drop(inside);
         for one in waiting {
             one.await.unwrap().unwrap();

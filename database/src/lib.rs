@@ -12,6 +12,7 @@ pub mod backup;
 mod connection;
 mod engine;
 mod error;
+mod figures;
 mod gate;
 mod migrations;
 mod presence;
@@ -20,7 +21,10 @@ mod transaction;
 mod url;
 mod value;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::{sync::watch, time::Instant};
@@ -28,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use connection::Connection;
 use engine::{Engine, Use};
+use figures::Times;
 use transaction::Attempts;
 
 pub use error::Error;
@@ -52,6 +57,8 @@ pub struct Database {
     engine: Engine,
     migrated: watch::Sender<bool>,
     opened: Instant,
+    /// Not there where nobody counts.
+    times: OnceLock<Times>,
 }
 
 impl Database {
@@ -72,6 +79,7 @@ impl Database {
             engine: Engine::open(url).await?,
             migrated: watch::Sender::new(false),
             opened: Instant::now(),
+            times: OnceLock::new(),
         });
         match &database.engine {
             Engine::Sqlite { writer, .. } => {
@@ -171,7 +179,12 @@ impl Database {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        self.connection(purpose).await?.run(sql, values).await
+        let begun = Instant::now();
+        let outcome = async { self.connection(purpose).await?.run(sql, values).await }.await;
+        if let Some(times) = self.times.get() {
+            times.of(purpose).observe(begun.elapsed().as_secs_f64());
+        }
+        outcome
     }
 
     /// Runs `work` in a transaction: all of it is written, or nothing. It may
@@ -179,7 +192,13 @@ impl Database {
     pub async fn transaction<W: Work>(&self, work: &W) -> Result<W::Output, Error> {
         let mut attempts = Attempts::first(W::REPEAT);
         loop {
-            match self.attempt(work).await {
+            let begun = Instant::now();
+            let outcome = self.attempt(work).await;
+            if let Some(times) = self.times.get() {
+                let seconds = begun.elapsed().as_secs_f64();
+                times.of_transactions().observe(seconds);
+            }
+            match outcome {
                 Ok(output) => return Ok(output),
                 Err(error) => attempts.after(error).await?,
             }

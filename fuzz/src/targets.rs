@@ -2,6 +2,7 @@
 
 mod gateway;
 mod identifiers;
+mod messages;
 mod requests;
 mod settings;
 mod tokens;
@@ -122,6 +123,30 @@ pub const TARGETS: &[Target] = &[
         inputs: 2_000,
         words: &["-----BEGIN ", "-----END ", "PRIVATE KEY", "-----\n", "RSA "],
         ..files("signing_keys")
+    },
+    Target {
+        read: messages::sms_texts,
+        inputs: 5_000,
+        words: &[
+            "[en]",
+            "[ru]\n",
+            "{code}",
+            "{minutes}",
+            "{",
+            "\n",
+            ";q=0.5",
+            ", ",
+            "*",
+            "-",
+            "€",
+        ],
+        ..files("sms_texts")
+    },
+    Target {
+        read: messages::test_numbers,
+        inputs: 5_000,
+        words: &["+7700", "=", ",", "-", "1234", "2026", "02-29", "\n"],
+        ..files("test_numbers")
     },
     Target {
         read: gateway::requests,

@@ -39,6 +39,8 @@ targets! {
     challenge_store_url
     secret_key
     signing_keys
+    sms_texts
+    test_numbers
     gateway_requests
     gateway_bytes
 }

@@ -2,7 +2,7 @@
 
 use axum::http::{
     HeaderMap,
-    header::{AUTHORIZATION, COOKIE, USER_AGENT},
+    header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, USER_AGENT},
 };
 use proto::Reason;
 use tonic::metadata::AsciiMetadataValue;
@@ -13,6 +13,8 @@ use crate::problem::Problem;
 const AUTHORIZATION_LIMIT: usize = 4 * 1024;
 /// How much of a `User-Agent` is passed on, in characters.
 const USER_AGENT_LIMIT: usize = 256;
+/// The longest `Accept-Language` that is passed on, in bytes.
+const LANGUAGES_LIMIT: usize = 256;
 
 /// The user's `Authorization`, to go along to a service, which checks it.
 ///
@@ -42,6 +44,12 @@ pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
         .take(USER_AGENT_LIMIT)
         .collect();
     (!text.is_empty()).then_some(text)
+}
+
+/// The languages that the person reads. Of an unusually long list, none.
+pub(crate) fn languages(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
+    (value.len() <= LANGUAGES_LIMIT).then(|| value.to_owned())
 }
 
 /// The value of the cookie `name`, as it was sent. Of several, the first: a

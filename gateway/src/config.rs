@@ -7,6 +7,7 @@ use kit::{
     client::ServiceUrls,
     client_address::TrustedProxies,
     cors::CorsOrigins,
+    metrics::Metrics,
     settings::{AuthUrl, Common, GatewayKey, ProfileUrl, SecretKey, SettingsError},
     tls::{ServerFiles, ServerTls},
 };
@@ -72,6 +73,10 @@ pub struct Config {
     /// Whether the gateway itself is reached over TLS: its cookie is `Secure`
     /// then.
     pub over_tls: bool,
+    /// What the process counts.
+    pub metrics: Metrics,
+    /// Where that is told, if not at `/metrics` among the API's paths.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Config {
@@ -117,6 +122,8 @@ impl Config {
             cors: common.cors(),
             over_tls: tls.is_some(),
             tls,
+            metrics: Metrics::of_process(),
+            metrics_listen: common.metrics_listen,
         })
     }
 }

@@ -33,6 +33,7 @@ use kit::{
     context::WithContext,
     deadline::{self, WithDeadline},
     listener,
+    metrics::requests::{Requests, WithRequests},
     random::SystemRandom,
     stop::Stop,
 };
@@ -43,8 +44,9 @@ pub use config::Config;
 
 use crate::{linger::Lingering, problem::Problem, services::Services};
 
-/// Whether the gateway lives is told also when it has more than enough to do.
-const PROBES: &[&str] = &["/livez", "/readyz"];
+/// Whether the gateway lives, and what it has to do, is told also when that is
+/// more than enough.
+const PROBES: &[&str] = &["/livez", "/readyz", routes::meta::METRICS];
 
 /// Serves the API on `listener` until `stop`. The services behind it need not
 /// be there yet.
@@ -70,10 +72,13 @@ where
 {
     let services = Services::new(config, Arc::new(SystemClock));
     let random = Arc::new(SystemRandom::default());
+    let templates = routes::templates(&services);
+    let requests = Requests::http(&config.metrics, services::GATEWAY, templates);
     ServiceBuilder::new()
         .map_response(security::headers(config))
         .map_request(admit)
         .layer_fn(move |inner| WithContext::new(inner, random.clone()))
+        .layer_fn(move |inner| WithRequests::new(inner, requests.clone()))
         .layer(config.cors.layer())
         .layer_fn(|inner| WithAdmission::new(inner, PROBES, too_busy))
         .layer_fn(|inner| WithDeadline::new(inner, too_late))
@@ -142,15 +147,20 @@ mod tests {
             .header("grpc-timeout", "1m")
             .body(Stalled)
             .unwrap();
+        let config = Config::from_cli(&cli).unwrap();
         let begun = Instant::now();
-        let response = api(&Config::from_cli(&cli).unwrap())
-            .oneshot(request)
-            .await
-            .unwrap();
+        let response = api(&config).oneshot(request).await.unwrap();
         assert_eq!(response.status(), 504);
         assert_eq!(response.headers()["error-code"], "DEADLINE_EXCEEDED");
         assert!(response.headers().contains_key("request-id"));
         // To the millisecond, in which the timer counts.
         assert_eq!(begun.elapsed().as_secs(), DEFAULT_DEADLINE.as_secs());
+        let told = config.metrics.render();
+        for line in [
+            r#"customauth_http_requests_total{method="POST",route="/api/v1/auths",status="504"} 1"#,
+            r#"customauth_errors_total{reason="DEADLINE_EXCEEDED",service="gateway"} 1"#,
+        ] {
+            assert!(told.lines().any(|each| each == line), "{line}\n{told}");
+        }
     }
 }

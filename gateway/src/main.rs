@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use gateway::config::{Cli, Config};
+use kit::metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,11 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
+    let metrics = metrics::listen(config.metrics_listen, &config.metrics).await?;
     let scheme = if config.over_tls { "https" } else { "http" };
     println!("gateway listens on {scheme}://{}", listener.local_addr()?);
+    if let Some(metrics) = &metrics {
+        println!("gateway serves metrics on {}", metrics.address());
+    }
     gateway::serve(config, listener, stop.into()).await
 }

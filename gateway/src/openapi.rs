@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use crate::routes::{auths, meta, personal_area, reference, sessions, tokens};
+use crate::routes::{auths, meta, personal_area, reference, sandbox, sessions, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,14 +33,18 @@ use crate::routes::{auths, meta, personal_area, reference, sessions, tokens};
         meta::jwks,
         meta::livez,
         meta::readyz,
+        meta::metrics,
         reference::document,
         reference::page,
+        sandbox::messages,
+        sandbox::page,
     ),
     tags(
         (name = "Sign-in", description = "A phone number, a code, a pair of tokens."),
         (name = "Sessions", description = "Where the user is signed in, and signing out."),
         (name = "Personal area", description = "The user's profile, inviter and followers."),
         (name = "For machines", description = "Public keys, health, and this document."),
+        (name = "Sandbox", description = "What a simulated delivery would have sent."),
     ),
     modifiers(&WhatAllShare),
 )]

@@ -38,6 +38,11 @@ impl Problem {
         }
     }
 
+    /// Nothing is there.
+    pub(crate) fn path_not_found() -> Self {
+        Self::new(Reason::PathNotFound, "nothing is at this path")
+    }
+
     /// A field of the request that is not as it has to be.
     pub(crate) fn field(name: &str, wanted: &str) -> Self {
         Self::new(Reason::FieldInvalid, format!("{name}: {wanted}"))
@@ -160,7 +165,11 @@ pub(crate) fn status(reason: Reason) -> StatusCode {
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Reason::TooManyCodes | Reason::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+        Reason::TooManyCodes
+        | Reason::TooManyAttempts
+        | Reason::SmsCountryNotAllowed
+        | Reason::SmsBudgetExhausted
+        | Reason::SmsSuspended => StatusCode::TOO_MANY_REQUESTS,
         Reason::DependencyUnavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Reason::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Reason::ServiceTokenRequired | Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,11 +4,12 @@ pub(crate) mod auths;
 pub(crate) mod meta;
 pub(crate) mod personal_area;
 pub(crate) mod reference;
+pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 mod web;
 
-use axum::{Router, extract::Request, routing::MethodRouter};
+use axum::{Router, http::Method, routing::MethodRouter};
 use proto::Reason;
 use tonic::metadata::AsciiMetadataValue;
 
@@ -19,13 +20,27 @@ const INVITE_CODE_LIMIT: usize = 64;
 
 /// Every path, with and without its last slash.
 pub(crate) fn router(services: Services) -> Router {
-    paths()
-        .into_iter()
+    offered(&services)
         .fold(Router::new(), with_and_without_slash)
         .merge(web::router())
-        .fallback(path_not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async || Problem::path_not_found())
+        .method_not_allowed_fallback(async |method: Method| no_such_method(&method))
         .with_state(services)
+}
+
+/// Those of the paths that there are with these settings.
+fn offered(
+    services: &Services,
+) -> impl Iterator<Item = (&'static str, MethodRouter<Services>)> + use<> {
+    let metrics = services.metrics.is_some();
+    let there = move |path: &str| path != meta::METRICS || metrics;
+    paths().into_iter().filter(move |(path, _)| there(path))
+}
+
+/// The templates of all paths, the web page's too, without their last slash.
+pub(crate) fn templates(services: &Services) -> impl Iterator<Item = String> + use<> {
+    let of_api = offered(services).map(|(path, _)| path.to_owned());
+    of_api.chain(web::paths())
 }
 
 /// Every path of the API without its last slash, and what it does.
@@ -40,8 +55,10 @@ pub(crate) fn paths() -> Vec<(&'static str, MethodRouter<Services>)> {
         ("/.well-known/jwks.json", meta::jwks_methods()),
         ("/livez", meta::livez_methods()),
         ("/readyz", meta::readyz_methods()),
+        (meta::METRICS, meta::metrics_methods()),
     ];
     paths.extend(reference::paths());
+    paths.extend(sandbox::paths());
     paths
 }
 
@@ -54,15 +71,11 @@ fn with_and_without_slash(
         .route(&format!("{path}/"), methods)
 }
 
-async fn path_not_found() -> Problem {
-    Problem::new(Reason::PathNotFound, "nothing is at this path")
-}
-
 /// The header `Allow` is added by the router, which knows the methods.
-async fn method_not_allowed(request: Request) -> Problem {
+fn no_such_method(method: &Method) -> Problem {
     Problem::new(
         Reason::MethodNotAllowed,
-        format!("this path does not take the method {}", request.method()),
+        format!("this path does not take the method {method}"),
     )
 }
 

@@ -1,21 +1,26 @@
 //! The services behind the gateway.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use kit::{
-    client::{Outgoing, ServiceChannel, channel},
+    client::{Outgoing, ServiceChannel, ServiceUrls, counted_channel},
     client_address::TrustedProxies,
     clock::Clock,
+    metrics::Metrics,
     service_token::ServiceTokenSigner,
 };
 use proto::{
-    auth::v1::auth_service_client::AuthServiceClient,
+    auth::v1::{
+        auth_service_client::AuthServiceClient, sandbox_service_client::SandboxServiceClient,
+    },
     profile::v1::profile_service_client::ProfileServiceClient,
 };
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::Config;
 
+/// The gateway itself, as callees and metrics name it.
+pub(crate) const GATEWAY: &str = "gateway";
 /// auth-service, as callees and log lines name it.
 pub(crate) const AUTH: &str = "auth-service";
 /// profile-service, as callees and log lines name it.
@@ -23,9 +28,14 @@ pub(crate) const PROFILE: &str = "profile-service";
 
 /// What every route has at hand. Cloning is cheap: clones share connections.
 #[derive(Clone)]
-pub(crate) struct Services {
+pub(crate) struct Services(Arc<Shared>);
+
+/// What they share.
+pub(crate) struct Shared {
     /// Calls auth-service, as the gateway.
     pub(crate) auth: AuthServiceClient<ServiceChannel>,
+    /// Asks auth-service what it would have sent.
+    pub(crate) sandbox: SandboxServiceClient<ServiceChannel>,
     /// Asks auth-service for its health.
     pub(crate) auth_health: HealthClient<ServiceChannel>,
     /// Calls profile-service, as nobody: the user's own token speaks there.
@@ -33,24 +43,42 @@ pub(crate) struct Services {
     /// Asks profile-service for its health.
     pub(crate) profile_health: HealthClient<ServiceChannel>,
     /// The proxies whose `X-Forwarded-For` counts.
-    pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whether clients come by TLS.
     pub(crate) over_tls: bool,
+    /// What `/metrics` tells, where it is one of the paths.
+    pub(crate) metrics: Option<Metrics>,
 }
 
 impl Services {
     /// Connects to nothing yet: the first call does.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
-        let signer = ServiceTokenSigner::new(&config.key, "gateway", AUTH, clock);
+        let signer = ServiceTokenSigner::new(&config.key, GATEWAY, AUTH, clock);
+        let channel = |service, urls: &ServiceUrls, outgoing| {
+            counted_channel(GATEWAY, service, urls, outgoing, &config.metrics)
+        };
         let auth = channel(AUTH, &config.auth, Outgoing::signed(signer));
         let profile = channel(PROFILE, &config.profile, Outgoing::default());
-        Self {
+        Self(Arc::new(Shared {
             auth: AuthServiceClient::new(auth.clone()),
+            sandbox: SandboxServiceClient::new(auth.clone()),
             auth_health: HealthClient::new(auth),
             profile: ProfileServiceClient::new(profile.clone()),
             profile_health: HealthClient::new(profile),
-            trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+            trusted_proxies: config.trusted_proxies.clone(),
             over_tls: config.over_tls,
-        }
+            metrics: config
+                .metrics_listen
+                .is_none()
+                .then(|| config.metrics.clone()),
+        }))
+    }
+}
+
+impl Deref for Services {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }

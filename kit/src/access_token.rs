@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, verified::Verified};
 
 /// The `typ` of an access token's header: no service token has it.
 const TYPE: &str = "at+jwt";
@@ -71,6 +71,8 @@ pub struct AccessTokenVerifier {
     keys: Arc<dyn KeyFinder>,
     validation: Validation,
     clock: Arc<dyn Clock>,
+    /// A signature costs more to check than all the rest of many requests.
+    verified: Verified<AccessClaims>,
 }
 
 impl AccessTokenVerifier {
@@ -93,6 +95,7 @@ impl AccessTokenVerifier {
             keys,
             validation,
             clock,
+            verified: Verified::default(),
         }
     }
 
@@ -119,9 +122,11 @@ impl AccessTokenVerifier {
         }
         let kid = header.kid.ok_or_else(invalid)?;
         let key = self.keys.find(&kid).await?.ok_or_else(invalid)?;
-        let claims = jsonwebtoken::decode::<AccessClaims>(token, &key, &self.validation)
-            .map_err(|_| invalid())?
-            .claims;
+        let bytes = key.try_get_as_bytes().map_err(|_| invalid())?;
+        let claims = self.verified.or_check(token, bytes, || {
+            let data = jsonwebtoken::decode::<AccessClaims>(token, &key, &self.validation);
+            data.map(|data| data.claims).map_err(|_| invalid())
+        })?;
         if claims.exp <= self.clock.now().seconds() {
             return Err(Refusal::new(
                 Reason::TokenExpired,
@@ -146,7 +151,7 @@ fn invalid() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Mutex, time::Duration};
 
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -227,6 +232,41 @@ mod tests {
             outcome(&verifier, &token).await,
             Err("TOKEN_EXPIRED".into())
         );
+    }
+
+    /// Published, or no longer.
+    struct Published(Mutex<Option<DecodingKey>>);
+
+    #[async_trait]
+    impl KeyFinder for Published {
+        async fn find(&self, _: &str) -> Result<Option<DecodingKey>, Refusal> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_seen_before_ends_with_its_key() {
+        let (signer, other) = (signer(), self::signer());
+        let clock = Arc::new(HeldClock::new(UnixMillis(1_000_000)));
+        let key = |signer: &Signer| {
+            let encoded = URL_SAFE_NO_PAD.encode(signer.public);
+            Some(DecodingKey::from_ed_components(&encoded).unwrap())
+        };
+        let keys = Arc::new(Published(Mutex::new(key(&signer))));
+        let verifier = AccessTokenVerifier::new(keys.clone(), "i", "a", clock);
+        let token = claims().sign("k", &signer.pkcs8).unwrap();
+        for _ in 0..2 {
+            assert_eq!(outcome(&verifier, &token).await, Ok(claims()));
+        }
+        for gone in [None, key(&other)] {
+            *keys.0.lock().unwrap() = gone;
+            assert_eq!(
+                outcome(&verifier, &token).await,
+                Err("TOKEN_INVALID".into())
+            );
+        }
+        *keys.0.lock().unwrap() = key(&signer);
+        assert_eq!(outcome(&verifier, &token).await, Ok(claims()));
     }
 
     #[tokio::test]

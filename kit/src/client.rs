@@ -34,6 +34,7 @@ use crate::{
     backoff::jittered,
     context,
     deadline::exceeded,
+    metrics::{Metrics, requests::Calls},
     service_token::{self, ServiceTokenSigner},
     settings::SettingsError,
     tls::ClientTls,
@@ -118,8 +119,8 @@ impl Outgoing {
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
         if let Some(signer) = &self.signer {
-            let token = signer.mint().ok().and_then(|token| token.parse().ok());
-            let token = token.ok_or_else(|| Status::internal("cannot make a service token"))?;
+            let token = signer.token();
+            let token = token.map_err(|_| Status::internal("cannot make a service token"))?;
             headers.insert(service_token::METADATA_KEY, token);
         }
         Ok(())
@@ -134,17 +135,39 @@ struct Shared {
     service: &'static str,
     replicas: Arc<Replicas>,
     outgoing: Outgoing,
+    /// `None` where nobody counts.
+    calls: Option<Calls>,
 }
 
 /// A channel to `service`, as messages name it. It connects at the first call,
 /// and again whenever a connection was lost.
 pub fn channel(service: &'static str, urls: &ServiceUrls, outgoing: Outgoing) -> ServiceChannel {
-    let replicas = Replicas::new(urls.0.clone(), Box::new(SystemResolver));
-    ServiceChannel(Arc::new(Shared {
-        service,
-        replicas: Arc::new(replicas),
-        outgoing,
-    }))
+    ServiceChannel(Arc::new(Shared::new(service, urls, outgoing, None)))
+}
+
+/// The same; its calls are counted as those of `caller`.
+///
+/// # Panics
+/// As [`Metrics::counters`].
+pub fn counted_channel(
+    caller: &'static str,
+    service: &'static str,
+    urls: &ServiceUrls,
+    outgoing: Outgoing,
+    metrics: &Metrics,
+) -> ServiceChannel {
+    let calls = Calls::new(metrics, caller, service);
+    let shared = Arc::new(Shared::new(service, urls, outgoing, Some(calls)));
+    let seen = Arc::downgrade(&shared);
+    metrics.before_each(move || {
+        if let Some(shared) = seen.upgrade()
+            && let Some(calls) = &shared.calls
+        {
+            let replicas = &shared.replicas;
+            calls.replicas(replicas.count(), replicas.connected());
+        }
+    });
+    ServiceChannel(shared)
 }
 
 impl Service<Request<Body>> for ServiceChannel {
@@ -161,21 +184,44 @@ impl Service<Request<Body>> for ServiceChannel {
     /// or the connection broke. What the callee answers is no error here.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
+        let (head, body) = request.into_parts();
         Box::pin(async move {
             let fallback = || Instant::now() + DEFAULT_DEADLINE;
             let deadline = context::deadline().unwrap_or_else(fallback);
-            let (head, body) = request.into_parts();
-            // A unary message is encoded already: this waits for nothing.
-            let body = body.collect().await?.to_bytes();
-            match tokio::time::timeout_at(deadline, shared.call(&head, &body, deadline)).await {
+            // A unary message is encoded already: this waits for nothing. A copy
+            // of it is no longer than it is; what tonic wrote it into, is.
+            let body = Bytes::copy_from_slice(&body.collect().await?.to_bytes());
+            let calls = shared.calls.as_ref();
+            let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
+            let calling = shared.call(&head, &body, deadline);
+            let answer = match tokio::time::timeout_at(deadline, calling).await {
                 Ok(answer) => answer,
                 Err(_) => Err(exceeded().into_status()),
+            };
+            if let Some(counted) = &mut counted {
+                counted.ended(answer.as_ref());
             }
+            answer
         })
     }
 }
 
 impl Shared {
+    fn new(
+        service: &'static str,
+        urls: &ServiceUrls,
+        outgoing: Outgoing,
+        calls: Option<Calls>,
+    ) -> Self {
+        let replicas = Replicas::new(urls.0.clone(), Box::new(SystemResolver));
+        Self {
+            service,
+            replicas: Arc::new(replicas),
+            outgoing,
+            calls,
+        }
+    }
+
     async fn call(&self, head: &Parts, body: &Bytes, deadline: Instant) -> Result<Answer, Status> {
         let mut may_be_repeated = proto::is_idempotent(head.uri.path());
         let mut may_be_waited_for = true;
@@ -191,7 +237,9 @@ impl Shared {
                 }
                 Err(Unreachable(why)) => return Err(self.unreachable(&why)),
             };
-            let mut request = Request::from_parts(head.clone(), ());
+            // On the heap: what is moved into a future has a place in it for as
+            // long as that lives, and thousands of calls wait for their answers.
+            let mut request = Box::new(Request::from_parts(head.clone(), ()));
             *request.uri_mut() = lease
                 .target()
                 .uri(head.uri.clone())
@@ -205,6 +253,9 @@ impl Shared {
                     tokio::time::sleep(jittered(PAUSE)).await;
                 }
                 Err(Failure { error, .. }) => return Err(self.unreachable(&error)),
+            }
+            if let Some(calls) = &self.calls {
+                calls.resent();
             }
         }
     }

@@ -107,7 +107,10 @@ fn sane_id(headers: &HeaderMap) -> Option<(Arc<str>, HeaderValue)> {
     let id = value.to_str().ok()?;
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"._:=+/-".contains(&byte);
     let fits = (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(sane);
-    fits.then(|| (id.into(), value.clone()))
+    // A copy: the value is a piece of what was read from the client, all of which
+    // it would keep.
+    let copied = HeaderValue::from_str(id).ok()?;
+    fits.then(|| (id.into(), copied))
 }
 
 fn fresh_id(random: &dyn Random) -> (Arc<str>, HeaderValue) {

@@ -18,6 +18,7 @@ use crate::{
     deadline::WithDeadline,
     health::Health,
     listener,
+    metrics::requests::{Requests, WithRequests},
     random::Random,
     stop::Stop,
     tls::ServerTls,
@@ -44,6 +45,8 @@ pub struct GrpcServer {
     pub cors: CorsOrigins,
     /// Makes request ids.
     pub random: Arc<dyn Random>,
+    /// Counts the calls.
+    pub requests: Requests,
     /// Ends the server.
     pub stop: Stop,
 }
@@ -65,6 +68,7 @@ impl GrpcServer {
             .layer_fn(|inner| WithContext::new(inner, self.random.clone()))
             .layer(self.cors.layer())
             .layer(GrpcWebLayer::new())
+            .layer_fn(|inner| WithRequests::new(inner, self.requests.clone()))
             .layer_fn(|inner| WithAdmission::new(inner, SPARED, busy))
             .layer_fn(|inner| WithDeadline::new(inner, late))
             .service(routes);

@@ -13,24 +13,39 @@
 //! client, which can only be told in an answer, is given a moment to send the
 //! request that it may just be sending.
 
-use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+mod begun;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
+    server::graceful::GracefulConnection,
 };
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    task::coop::unconstrained,
+    time::timeout,
 };
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt as _};
+use tower::Service;
+
+use begun::{Protocol, begin};
 
 use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 
@@ -44,10 +59,12 @@ use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 const MAX_STREAMS: u32 = 20_000;
 /// How often an idle HTTP/2 connection is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How many clients may wait to be accepted; the kernel takes no more than its
+/// own bound (`net.core.somaxconn`). Whoever does not fit in tries again after a
+/// second, and then after ever more: thousands come at one moment.
+const BACKLOG: i32 = 16_384;
 /// How long to wait after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How much a listener bears.
 #[derive(Clone, Copy)]
@@ -80,11 +97,14 @@ impl Default for Limits {
 /// Serves `service` on `listener` until `stop`: takes no new connections when
 /// that is closing, and when it is ending lets requests in flight finish, and
 /// returns.
+///
+/// `service` must be ready always: it is not asked whether it is.
 pub async fn serve<S, B>(listener: TcpListener, tls: Option<ServerTls>, service: S, stop: Stop)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
+        + Sync
         + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -103,13 +123,20 @@ async fn serve_within<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
+        + Sync
         + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let http = Arc::new(http(limits.head));
+    if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
+        tracing::warn!(%error, "the queue of clients stays short");
+    }
+    let http = Arc::new(Http::new(limits.head));
     let tls = tls.map(Arc::new);
+    // A service is some hundred bytes, for which each connection would have three
+    // places.
+    let service = Arc::new(service);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let serve_one = |(stream, peer, place): Accepted| {
@@ -132,7 +159,9 @@ async fn serve_within<S, B>(
     loop {
         tokio::select! {
             () = stop.closing.cancelled() => break,
-            accepted = accept(&listener, &places) => serve_one(accepted),
+            // As long as there are some: a client in the kernel's queue holds less
+            // than one that has begun, and the queue is not long.
+            accepted = unconstrained(accept(&listener, &places)) => serve_one(accepted),
         }
     }
     take_the_waiting(listener, &places).for_each(serve_one);
@@ -183,7 +212,7 @@ fn take_the_waiting(
 struct Connection {
     peer: SocketAddr,
     tls: Option<Arc<ServerTls>>,
-    http: Arc<Builder<TokioExecutor>>,
+    http: Arc<Http>,
     stop: Stop,
     limits: Limits,
 }
@@ -192,12 +221,13 @@ impl Connection {
     async fn serve<S, B>(
         self,
         stream: TcpStream,
-        service: S,
+        service: Arc<S>,
     ) -> Result<(), Box<dyn Error + Send + Sync>>
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
+            + Sync
             + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + 'static,
@@ -205,13 +235,13 @@ impl Connection {
     {
         let (io, protocol) = tokio::select! {
             () = self.is_to_end(Protocol::Unknown) => return Ok(()),
-            begun = timeout(self.limits.head, begun(stream, self.tls.as_deref())) => begun??,
+            begun = timeout(self.limits.head, begin(stream, self.tls.as_deref())) => begun??,
         };
         let (peer, closing) = (self.peer, self.stop.closing.clone());
         let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
             let last = closing.clone();
-            let answer = service.clone().oneshot(request);
+            let answer = S::clone(&service).call(request);
             async move {
                 let mut response = answer.await?;
                 if protocol == Protocol::Http1 && last.is_cancelled() {
@@ -221,13 +251,17 @@ impl Connection {
                 Ok::<_, Infallible>(response)
             }
         });
-        let connection = self.http.serve_connection(TokioIo::new(io), answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = self.is_to_end(protocol) => connection.as_mut().graceful_shutdown(),
+        let (io, http, ending) = (TokioIo::new(io), &self.http, self.is_to_end(protocol));
+        match protocol {
+            Protocol::Unknown | Protocol::Http1 => {
+                carry(pin!(http.one.serve_connection(io, answer)), ending).await
+            }
+            // There are few of them, and they are large.
+            Protocol::Http2 { .. } => {
+                let mut connection = Box::pin(http.two.serve_connection(io, answer));
+                carry(connection.as_mut(), ending).await
+            }
         }
-        connection.await
     }
 
     async fn is_to_end(&self, protocol: Protocol) {
@@ -243,70 +277,39 @@ impl Connection {
     }
 }
 
-/// How a client speaks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    /// Not at all so far.
-    Unknown,
-    Http1,
-    Http2 {
-        /// Since when.
-        begun: Instant,
-    },
-}
-
-/// A plain stream or one over TLS, as one type: hyper is compiled once.
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<I: AsyncRead + AsyncWrite + Send + Unpin> Io for I {}
-
-/// Shakes hands if that is needed, and waits for the bytes that tell HTTP/2
-/// from HTTP/1: hyper waits for them as long as it takes. Nothing is lost: they
-/// are read again from the result.
-async fn begun(
-    stream: TcpStream,
-    tls: Option<&ServerTls>,
-) -> io::Result<(
-    impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    Protocol,
-)> {
-    let io: Box<dyn Io> = match tls {
-        Some(tls) => Box::new(tls.accept(stream).await?),
-        None => Box::new(stream),
-    };
-    let (mut reader, writer) = tokio::io::split(io);
-    let mut first = Vec::with_capacity(PREFACE.len());
-    while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
-        let left = (PREFACE.len() - first.len()) as u64;
-        if (&mut reader).take(left).read_buf(&mut first).await? == 0 {
-            break;
-        }
+/// Carries a connection to its end, which is made gentle when it is to end.
+async fn carry<C>(
+    mut connection: Pin<&mut C>,
+    ending: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = ending => connection.as_mut().graceful_shutdown(),
     }
-    let protocol = if first == PREFACE {
-        Protocol::Http2 {
-            begun: Instant::now(),
-        }
-    } else {
-        Protocol::Http1
-    };
-    let reader = io::Cursor::new(first).chain(reader);
-    Ok((tokio::io::join(reader, writer), protocol))
+    Ok(connection.await?)
 }
 
-fn http(head: Duration) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_STREAMS as usize)
-        .keep_alive_interval(KEEP_ALIVE)
-        .max_header_list_size(16 * 1024);
-    builder
+/// How the two versions of HTTP are spoken.
+struct Http {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+}
+
+impl Http {
+    fn new(head: Duration) -> Self {
+        let mut one = http1::Builder::new();
+        one.timer(TokioTimer::new()).header_read_timeout(head);
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_STREAMS as usize)
+            .keep_alive_interval(KEEP_ALIVE)
+            .max_header_list_size(16 * 1024);
+        Self { one, two }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A wrong or missing one is a [`SettingsError`]: one line on stderr and exit
 //! status 2 (see [`crate::process::run`]).
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Args, error::ErrorKind};
@@ -203,34 +203,67 @@ pub struct TokenNames {
 }
 
 /// How one-time codes reach the phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SmsProvider {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SmsDelivery {
     /// Not at all: the answer to the request contains the code.
     Simulated,
+    /// By these, the first that can. There is one at least, and none twice.
+    Providers(Vec<SmsProvider>),
 }
 
-impl FromStr for SmsProvider {
+/// Who sends messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmsProvider {
+    /// A server of one's own or of a vendor, by a signed request.
+    Webhook,
+    /// Twilio's Messages API.
+    Twilio,
+}
+
+impl FromStr for SmsDelivery {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "simulated" => Ok(Self::Simulated),
-            _ => Err(format!("'{text}' is not known; there is: simulated")),
+        if text == "simulated" {
+            return Ok(Self::Simulated);
         }
+        let mut providers = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let provider = match name {
+                "webhook" => SmsProvider::Webhook,
+                "twilio" => SmsProvider::Twilio,
+                "simulated" => return Err("'simulated' goes with no provider".to_owned()),
+                _ => {
+                    return Err(format!(
+                        "'{name}' is not known; there is: simulated, or webhook and twilio with commas"
+                    ));
+                }
+            };
+            if providers.contains(&provider) {
+                return Err(format!("'{name}' is there twice"));
+            }
+            providers.push(provider);
+        }
+        Ok(Self::Providers(providers))
     }
 }
 
 /// The settings that all processes share.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
-    /// How codes are delivered: `simulated` shows the code in the answer and
-    /// sends nothing
+    /// How codes are delivered: `webhook`, `twilio`, or both with a comma, the
+    /// first that can; `simulated` shows the code in the answer and sends nothing
     #[arg(long, env = "AUTH_SMS")]
-    pub auth_sms: Option<SmsProvider>,
+    pub auth_sms: Option<SmsDelivery>,
     /// Web origins that may call: `*`, a list with commas, or empty for none
     /// [default: `*` with simulated delivery, else none]
     #[arg(long, env = "CORS_ORIGINS")]
     pub cors_origins: Option<CorsOrigins>,
+    /// Where `/metrics` is served for Prometheus, as in 127.0.0.1:9464, by HTTP
+    /// without TLS. When it is set, the gateway has no `/metrics` among its public
+    /// paths [default: off]
+    #[arg(long, env = "METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// How this process calls the other services over TLS.
     #[command(flatten)]
     pub service_tls: ServiceTls,
@@ -242,7 +275,7 @@ pub struct Common {
 impl Common {
     /// The origins: everybody's while codes are simulated, unless set.
     pub fn cors(&self) -> CorsOrigins {
-        let simulated = self.auth_sms == Some(SmsProvider::Simulated);
+        let simulated = self.auth_sms == Some(SmsDelivery::Simulated);
         self.cors_origins.clone().unwrap_or(if simulated {
             CorsOrigins::Any
         } else {
@@ -267,6 +300,24 @@ mod tests {
                 .to_string()
                 .starts_with("SERVICE_KEY: expected 32 bytes")
         );
+    }
+
+    #[test]
+    fn delivery_is_simulated_or_by_providers_in_order() {
+        let read = |text: &str| text.parse::<SmsDelivery>();
+        assert_eq!(read("simulated"), Ok(SmsDelivery::Simulated));
+        let both = vec![SmsProvider::Twilio, SmsProvider::Webhook];
+        assert_eq!(read("twilio, webhook"), Ok(SmsDelivery::Providers(both)));
+        for bad in [
+            "",
+            "sms",
+            "twilio,",
+            "twilio,twilio",
+            "twilio,simulated",
+            "Twilio",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -216,6 +216,26 @@ impl ClientTls {
     }
 }
 
+/// How servers of others are called over HTTP/1.1: whoever browsers trust, or
+/// the authorities of the PEM file that `setting` names.
+///
+/// # Errors
+/// When the file cannot be read or has no certificate in it.
+pub fn outward(setting: &str, ca: Option<&Path>) -> Result<ClientConfig, SettingsError> {
+    let roots = match ca {
+        Some(path) => roots(&PemFile(setting.to_owned(), path))?,
+        None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+    };
+    let unusable = |error: rustls::Error| SettingsError(format!("{setting}: {error}"));
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
 /// Accepts one certificate, by whoever proves to hold its key.
 struct OnlyThis {
     certificate: CertificateDer<'static>,

@@ -7,6 +7,7 @@ use database::DatabaseUrl;
 use kit::{
     client::ServiceUrls,
     cors::CorsOrigins,
+    metrics::Metrics,
     settings::{AuthUrl, Common, SecretKey, ServiceKey, SettingsError, TokenNames, parsed},
     tls::{ServerFiles, ServerTls},
 };
@@ -72,6 +73,8 @@ pub struct Config {
     pub cors: CorsOrigins,
     /// Speaks TLS on the listener.
     pub tls: Option<ServerTls>,
+    /// What the process counts.
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -111,6 +114,7 @@ impl Config {
             issuer: names.auth_issuer.clone(),
             audience: names.auth_audience.clone(),
             cors: common.cors(),
+            metrics: Metrics::of_process(),
             tls: ServerTls::load(
                 "PROFILE_TLS",
                 &ServerFiles {

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
+    counts::Invites,
     error::Error,
     page_token::Position,
     profiles::{Page, Profiles},
@@ -26,6 +27,7 @@ pub(crate) struct ProfileGrpc {
     pub(crate) profiles: Profiles,
     pub(crate) users: AccessTokenVerifier,
     pub(crate) services: ServiceTokenVerifier,
+    pub(crate) invites: Invites,
 }
 
 impl ProfileGrpc {
@@ -72,7 +74,9 @@ impl ProfileService for ProfileGrpc {
     ) -> Result<Response<ActivateInviteResponse>, Status> {
         let user_id = self.user(&request).await?;
         let code = &request.get_ref().invite_code;
-        self.profiles.activate(user_id, code).await?;
+        let outcome = self.profiles.activate(user_id, code).await;
+        self.invites.entered(outcome.as_ref());
+        outcome?;
         Ok(Response::new(ActivateInviteResponse {}))
     }
 

@@ -4,6 +4,7 @@
 //! rules) → the store, and back; an error becomes a status in `error`.
 
 pub mod config;
+mod counts;
 mod error;
 mod grpc;
 pub mod invite_code;
@@ -21,6 +22,7 @@ use kit::{
     grpc::GrpcServer,
     health::{Dependency, Health},
     jwks::JwksCache,
+    metrics::requests::Requests,
     random::SystemRandom,
     service_token::ServiceTokenVerifier,
     stop::Stop,
@@ -55,10 +57,13 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
     let random = Arc::new(SystemRandom::default());
     let store = ProfileStore::open(&config.database_url, stop.ending.clone()).await?;
     let database = store.database();
-    let source = AuthServiceKeys::new(peer::channel(
+    database.count(&config.metrics, NAME);
+    let source = AuthServiceKeys::new(peer::counted_channel(
+        NAME,
         "auth-service",
         &config.auth_url,
         Outgoing::default(),
+        &config.metrics,
     ));
     let keys = Arc::new(JwksCache::new(Arc::new(source)));
     let fresh = keys.clone();
@@ -72,6 +77,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
             random: random.clone(),
         },
         users: AccessTokenVerifier::new(keys, &config.issuer, &config.audience, clock.clone()),
+        invites: counts::Invites::new(&config.metrics),
         services: ServiceTokenVerifier::new(&config.service_key, NAME, clock),
     });
     let routes = Routes::new(
@@ -89,6 +95,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         health: Health::new(SERVICES, dependencies, stop.closing.clone()),
         cors: config.cors,
         random,
+        requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
     server.serve(routes).await?;

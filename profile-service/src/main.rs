@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use kit::metrics;
 use profile_service::config::{Cli, Config};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,10 @@ async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
+    let metrics = metrics::listen(cli.common.metrics_listen, &config.metrics).await?;
     println!("profile-service listens on {}", listener.local_addr()?);
+    if let Some(metrics) = &metrics {
+        println!("profile-service serves metrics on {}", metrics.address());
+    }
     profile_service::serve(config, listener, stop.into()).await
 }

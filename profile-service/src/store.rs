@@ -15,6 +15,22 @@ const MIGRATIONS: Migrations = Migrations(&[(
     include_str!("../migrations/0001_profiles.sql"),
 )]);
 
+/// The statement of [`ProfileStore::profile`], on which also a benchmark runs.
+pub const PROFILE: &str = "\
+    SELECT phone_number, invite_code, invited_by, at, user_id FROM (
+        SELECT 0 AS part, phone_number, invite_code, invited_by,
+               created_at AS at, user_id
+        FROM profiles WHERE user_id = $1 AND erased_at IS NULL
+        UNION ALL
+        SELECT part, phone_number, invite_code, invited_by, at, user_id FROM (
+            SELECT 1 AS part, phone_number, NULL AS invite_code, NULL AS invited_by,
+                   invited_at AS at, user_id
+            FROM profiles WHERE inviter_id = $1
+            ORDER BY invited_at, user_id LIMIT $2
+        ) AS followers
+    ) AS parts
+    ORDER BY part, at, user_id";
+
 /// A profile to be made.
 #[derive(Clone, Debug)]
 pub struct NewProfile {
@@ -131,22 +147,8 @@ impl ProfileStore {
         user_id: Uuid,
         followers: u32,
     ) -> Result<Option<(Profile, Vec<Follower>)>, Error> {
-        const SQL: &str = "\
-            SELECT phone_number, invite_code, invited_by, at, user_id FROM (
-                SELECT 0 AS part, phone_number, invite_code, invited_by,
-                       created_at AS at, user_id
-                FROM profiles WHERE user_id = $1 AND erased_at IS NULL
-                UNION ALL
-                SELECT part, phone_number, invite_code, invited_by, at, user_id FROM (
-                    SELECT 1 AS part, phone_number, NULL AS invite_code, NULL AS invited_by,
-                           invited_at AS at, user_id
-                    FROM profiles WHERE inviter_id = $1
-                    ORDER BY invited_at, user_id LIMIT $2
-                ) AS followers
-            ) AS parts
-            ORDER BY part, at, user_id";
         let values = [user_id.into(), i64::from(followers).into()];
-        let mut rows = self.0.read(SQL, &values).await?.into_iter();
+        let mut rows = self.0.read(PROFILE, &values).await?.into_iter();
         let Some(first) = rows.next() else {
             return Ok(None);
         };

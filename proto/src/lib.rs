@@ -1,15 +1,18 @@
 //! The gRPC contract: the messages and services of the `.proto` files beside
 //! this crate, and the reasons that errors carry. It does no I/O.
 
+mod codec;
 mod idempotency;
+mod methods;
 pub mod reason;
 mod refusal;
 
 pub use idempotency::is_idempotent;
+pub use methods::paths;
 pub use reason::Reason;
 pub use refusal::Refusal;
 
-/// Everything reflection serves: both files with their comments and imports.
+/// Everything reflection serves: the files with their comments and imports.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("descriptors");
 
 /// The package `auth`.

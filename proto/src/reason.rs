@@ -62,6 +62,12 @@ reasons! {
     ServiceTokenRequired = "SERVICE_TOKEN_REQUIRED", Unauthenticated;
     /// A limit on codes.
     TooManyCodes = "TOO_MANY_CODES", ResourceExhausted;
+    /// No messages are sent to the number's country.
+    SmsCountryNotAllowed = "SMS_COUNTRY_NOT_ALLOWED", ResourceExhausted;
+    /// The day's messages, or their cost, are used up, in all or for the number's prefix.
+    SmsBudgetExhausted = "SMS_BUDGET_EXHAUSTED", ResourceExhausted;
+    /// Too few of the codes that went there, or were asked for from there, were ever entered.
+    SmsSuspended = "SMS_SUSPENDED", ResourceExhausted;
     /// A limit on attempts.
     TooManyAttempts = "TOO_MANY_ATTEMPTS", ResourceExhausted;
     /// A store or the other service cannot be reached. Nothing is spent.

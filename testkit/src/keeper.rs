@@ -166,7 +166,8 @@ impl Keeper {
         sleep(POLL_EVERY);
     }
 
-    fn process_id(&self) -> Option<u32> {
+    /// The server's process, while it runs.
+    pub(crate) fn process_id(&self) -> Option<u32> {
         let text = fs::read_to_string(self.directory.join("pid")).ok()?;
         text.trim().parse().ok()
     }

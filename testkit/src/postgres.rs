@@ -94,11 +94,53 @@ impl PrivatePostgres {
         }
     }
 
+    /// A cluster that writes down the plan of every statement that it runs, for
+    /// [`PrivatePostgres::plans`].
+    pub fn start_explaining() -> Self {
+        Self::start_with(&[
+            "shared_preload_libraries = 'auto_explain'",
+            "auto_explain.log_min_duration = 0",
+            "logging_collector = on",
+            "log_line_prefix = '%d '",
+        ])
+    }
+
+    /// What was run in the database at this URL by a cluster that explains: each
+    /// statement with its plan.
+    pub fn plans(&self, url: &str) -> Vec<String> {
+        let log = self.psql(url, "SELECT pg_read_file(pg_current_logfile())");
+        let database = url.rsplit('/').next().unwrap_or_default();
+        let begins = format!("{database} LOG:  duration:");
+        // Further lines of an entry are indented.
+        let mut plans: Vec<String> = Vec::new();
+        let mut wanted = false;
+        for line in log.lines() {
+            if !line.starts_with('\t') {
+                wanted = line.starts_with(&begins);
+                if wanted {
+                    plans.push(String::new());
+                }
+            }
+            if wanted && let Some(plan) = plans.last_mut() {
+                plan.push_str(line);
+                plan.push('\n');
+            }
+        }
+        plans
+    }
+
     /// The one cluster of this test binary, started by whoever asks first. A
     /// test that stops the server needs one of its own.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<PrivatePostgres> = OnceLock::new();
         SHARED.get_or_init(Self::start)
+    }
+
+    /// The postmaster's process id. Panics when it does not run.
+    pub fn process_id(&self) -> u32 {
+        self.keeper
+            .process_id()
+            .unwrap_or_else(|| panic!("the server does not run"))
     }
 
     /// The port on 127.0.0.1; the same for the cluster's whole life.

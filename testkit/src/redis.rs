@@ -64,6 +64,13 @@ impl PrivateRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The server's process id. Panics when it does not run.
+    pub fn process_id(&self) -> u32 {
+        self.keeper
+            .process_id()
+            .unwrap_or_else(|| panic!("the server does not run"))
+    }
+
     /// The port on 127.0.0.1; the same for the server's whole life.
     pub fn port(&self) -> u16 {
         self.port

@@ -21,6 +21,7 @@ mod processes;
 mod product;
 mod qr;
 mod reference;
+mod sandbox;
 mod steps;
 mod stranger;
 mod trouble;

@@ -3,23 +3,28 @@
 use std::{fs, path::Path};
 
 /// A crate's name in code, and where alone it may stand.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("sqlx::", &["database/src/"]),
     (
         "::redis::",
         &[
             "auth-service/src/challenges/redis.rs",
-            "auth-service/src/challenges/redis/",
+            "auth-service/src/redis.rs",
+            "auth-service/src/redis/",
+            "auth-service/src/sms/guards/redis.rs",
             "auth-service/src/challenges/url.rs",
         ],
     ),
     ("axum::", &["gateway/src/"]),
+    ("hyper_rustls::", &["auth-service/src/sms/http.rs"]),
+    ("prometheus::", &["kit/src/metrics"]),
     ("utoipa::", &["gateway/src/"]),
     ("rlibphonenumber::", &["auth-service/src/phone.rs"]),
     (
         "clap::",
         &[
             "auth-service/src/config.rs",
+            "auth-service/src/config/",
             "gateway/src/config.rs",
             "kit/src/process.rs",
             "kit/src/settings.rs",

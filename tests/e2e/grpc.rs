@@ -42,7 +42,8 @@ fn as_service<T>(product: &Product, key: &str, audience: &'static str, message: 
     let key: SecretKey = text.parse().unwrap();
     let signer = ServiceTokenSigner::new(&key, "test", audience, std::sync::Arc::new(SystemClock));
     let mut request = Request::new(message);
-    let token = signer.mint().unwrap().parse().unwrap();
+    let token = signer.token().unwrap();
+    let token = token.to_str().unwrap().parse().unwrap();
     request.metadata_mut().insert(METADATA_KEY, token);
     request
 }
@@ -52,6 +53,7 @@ fn code_request(client_address: Option<&str>) -> RequestCodeRequest {
         phone_number: "+7 777 777-77-66".to_owned(),
         invited_by: None,
         client_address: client_address.map(str::to_owned),
+        language: None,
     }
 }
 

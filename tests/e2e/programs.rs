@@ -171,7 +171,7 @@ async fn send(method: &str, url: &str, token: Option<&str>, body: serde_json::Va
 }
 
 /// Signs in by the code alone; the access token.
-async fn sign_in(base: &str, phone: &str) -> String {
+pub(crate) async fn sign_in(base: &str, phone: &str) -> String {
     let auths = format!("{base}/api/v1/auths/");
     ready(base).await;
     let asked = send("POST", &auths, None, json!({ "phone_number": phone })).await;
@@ -285,16 +285,21 @@ async fn thousands_wait_for_their_message_without_a_thread_each() {
 }
 
 /// The three services as processes on PostgreSQL and Redis.
-struct Trio {
-    auth: Process,
-    profile: Process,
-    gateway: Process,
-    base: String,
+pub(crate) struct Trio {
+    pub(crate) auth: Process,
+    pub(crate) profile: Process,
+    pub(crate) gateway: Process,
+    pub(crate) base: String,
     profile_flags: Vec<String>,
 }
 
 impl Trio {
     fn start(delay: &str) -> Self {
+        Self::with(delay, &[])
+    }
+
+    /// With further flags for all of them.
+    pub(crate) fn with(delay: &str, flags: &[&str]) -> Self {
         let postgres = PrivatePostgres::shared();
         let redis = PrivateRedis::shared().url();
         let auth_port = testkit::free_port();
@@ -302,7 +307,7 @@ impl Trio {
         let auth_url = format!("--auth-url=http://127.0.0.1:{auth_port}");
         let profile_url = format!("--profile-url=http://127.0.0.1:{profile_port}");
 
-        let profile_flags = vec![
+        let mut profile_flags = vec![
             format!("--profile-listen=127.0.0.1:{profile_port}"),
             format!(
                 "--profile-database-url={}",
@@ -311,9 +316,11 @@ impl Trio {
             auth_url.clone(),
             SERVICE_KEY.to_owned(),
         ];
+        profile_flags.extend(flags.iter().map(|&flag| flag.to_owned()));
         let profile = start_profile(&profile_flags);
 
         let mut auth = command("auth-service");
+        auth.args(flags);
         auth.arg(format!("--auth-listen=127.0.0.1:{auth_port}"))
             .args([&profile_url, SERVICE_KEY, GATEWAY_KEY, PEPPER, SIGNING_KEY])
             .args([
@@ -335,6 +342,7 @@ impl Trio {
             &profile_url,
             GATEWAY_KEY,
         ]);
+        gateway.args(flags);
         let mut gateway = Process::start(gateway);
         let base = gateway.line_after("listens on");
         Self {

@@ -100,7 +100,7 @@ impl Ledger {
         let entries = self.0.lock().unwrap().clone();
         let sessions = rows(&product.auth_sql("SELECT challenge_id, user_id FROM sessions"));
         let users: HashSet<String> = product
-            .auth_sql("SELECT user_id FROM users WHERE profile_created AND erased_at IS NULL")
+            .auth_sql("SELECT user_id FROM users WHERE erased_at IS NULL")
             .lines()
             .map(str::to_owned)
             .collect();

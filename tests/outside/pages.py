@@ -7,6 +7,8 @@ block and hides the comment.
   `set -euo pipefail`, where curl fails at an HTTP error.
 - `<!-- refused -->`: it is run, in a subshell, and must fail.
 - `<!-- file NAME -->`: it is the text of that file.
+- `<!-- settings -->`: the product that the page is run with has these settings,
+  `export NAME=value` a line.
 - `<!-- prints -->`: the block that was run before it prints this. `…` is
   anything.
 
@@ -19,6 +21,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -28,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PATIENCE = 120  # seconds for a page, on a busy machine
 
-MARKER = re.compile(r"<!-- (run|refused|prints|file (\S+)) -->\n```\w+\n(.*?)^```$", re.M | re.S)
+MARKER = re.compile(r"<!-- (run|refused|prints|settings|file (\S+)) -->\n```\w+\n(.*?)^```$", re.M | re.S)
 COMMENT = re.compile(r"^<!--", re.M)
 # The addresses that the pages speak of; ports that are spoken of otherwise
 # could not be replaced.
@@ -36,8 +39,10 @@ WRITTEN = {
     "gateway": "127.0.0.1:8080",
     "auth": "127.0.0.1:50051",
     "profile": "127.0.0.1:50052",
+    # A server that a page itself starts.
+    "receiver": "127.0.0.1:9000",
 }
-LISTENERS = [f"--{name}-listen={address}" for name, address in WRITTEN.items()]
+LISTENERS = [f"--{name}-listen={WRITTEN[name]}" for name in ("gateway", "auth", "profile")]
 
 
 @dataclass
@@ -72,10 +77,32 @@ def matches(expected, printed):
     return re.fullmatch(pattern, printed.strip(), re.S) is not None
 
 
+def free_address():
+    """Where nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def settings(page, receiver):
+    """The flags that the product of a page is started with; `receiver` is where
+    the page's own server is going to listen."""
+    words = [
+        word
+        for block in blocks(page)
+        if block.kind == "settings"
+        for word in shlex.split(block.text, comments=True)
+    ]
+    pairs = [word.split("=", 1) for word in words if "=" in word]
+    return [
+        f"--{name.lower().replace('_', '-')}={value.replace(WRITTEN['receiver'], receiver)}"
+        for name, value in pairs
+    ]
+
+
 def at(product, text):
     """The text with the product's addresses instead of the written ones."""
     for name, address in WRITTEN.items():
-        text = text.replace(address, getattr(product, name))
+        text = text.replace(address, getattr(product, name, address))
     return text
 
 

@@ -19,6 +19,7 @@ MESSAGES = {
     "auth.v1.AuthService/RevokeSession": ("", ""),
     "auth.v1.AuthService/DeleteUser": ("", ""),
     "auth.v1.AuthService/GetJwks": ("", ""),
+    "auth.v1.SandboxService/ListMessages": ("", "messages"),
     "profile.v1.ProfileService/GetProfile": (
         "followers_page_size?",
         "user_id phone_number invite_code invited_by? created_at followers next_page_token",

@@ -8,7 +8,8 @@ import pytest
 
 HEALTH = "grpc.health.v1.Health"
 SERVICES = {
-    "auth": {"auth.v1.AuthService"},
+    # The product's delivery is simulated.
+    "auth": {"auth.v1.AuthService", "auth.v1.SandboxService"},
     "profile": {"profile.v1.ProfileService", "profile.v1.ProvisioningService"},
 }
 # Some servers list the reflection that answers the question, and some do not.

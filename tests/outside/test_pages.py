@@ -18,19 +18,23 @@ OTHERS = [
 
 
 @pytest.fixture
-def fresh():
-    """A product of its own for a page, where the page says that it listens. If
-    somebody else listens there, as on a developer's machine, elsewhere: the
-    page is run with other addresses then."""
+def fresh(page):
+    """A product of its own for a page, with its settings, where the page says
+    that it listens. If somebody else listens there, as on a developer's machine,
+    elsewhere: the page is run with other addresses then. So is always a server
+    that the page starts itself."""
+    receiver = pages.free_address()
+    flags = ["--auth-sms-delay-ms=0", *pages.settings(page.read_text(), receiver)]
     with contextlib.ExitStack() as stack:
 
         def start(**listeners):
-            return stack.enter_context(running("page", "--auth-sms-delay-ms=0", **listeners))
+            return stack.enter_context(running("page", *flags, **listeners))
 
         try:
             product = start(listeners=pages.LISTENERS)
         except AssertionError:
             product = start()
+        product.receiver = receiver
         yield product
 
 

@@ -1,4 +1,4 @@
-//! A map whose entries have an end, for the store in process.
+//! A map whose entries have an end, for the stores in process.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,7 +10,7 @@ use kit::clock::UnixMillis;
 /// A map whose entries are gone at their end. What has ended is removed by
 /// [`Expiring::purge`], at a cost that grows with what is removed and not with
 /// what is there.
-pub(super) struct Expiring<K, V> {
+pub(crate) struct Expiring<K, V> {
     entries: HashMap<K, Entry<V>>,
     ends: BTreeSet<(UnixMillis, K)>,
 }
@@ -31,19 +31,19 @@ impl<K, V> Default for Expiring<K, V> {
 
 impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
     /// The value of `key`, if it has not ended.
-    pub(super) fn get(&self, key: &K, now: UnixMillis) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K, now: UnixMillis) -> Option<&V> {
         let entry = self.entries.get(key)?;
         (entry.ends_at > now).then_some(&entry.value)
     }
 
     /// The same, to be changed. Its end stays.
-    pub(super) fn get_mut(&mut self, key: &K, now: UnixMillis) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K, now: UnixMillis) -> Option<&mut V> {
         let entry = self.entries.get_mut(key)?;
         (entry.ends_at > now).then_some(&mut entry.value)
     }
 
     /// Sets a value and its end.
-    pub(super) fn insert(&mut self, key: K, value: V, ends_at: UnixMillis) {
+    pub(crate) fn insert(&mut self, key: K, value: V, ends_at: UnixMillis) {
         self.remove(&key);
         self.ends.insert((ends_at, key.clone()));
         self.entries.insert(key, Entry { value, ends_at });
@@ -51,7 +51,7 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
 
     /// The value of `key`, made anew if there is none or it has ended; its end
     /// is set in either case.
-    pub(super) fn renewed(&mut self, key: &K, now: UnixMillis, ends_at: UnixMillis) -> &mut V
+    pub(crate) fn renewed(&mut self, key: &K, now: UnixMillis, ends_at: UnixMillis) -> &mut V
     where
         V: Default,
     {
@@ -69,14 +69,14 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let entry = self.entries.remove(key)?;
         self.ends.remove(&(entry.ends_at, key.clone()));
         Some(entry.value)
     }
 
     /// Takes out whatever has ended.
-    pub(super) fn purge(&mut self, now: UnixMillis) {
+    pub(crate) fn purge(&mut self, now: UnixMillis) {
         while let Some((ends_at, _)) = self.ends.first()
             && *ends_at <= now
             && let Some((_, key)) = self.ends.pop_first()
@@ -86,7 +86,7 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
     }
 
     /// How many entries there are, with those that ended and were not purged.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }

@@ -160,6 +160,8 @@ impl ChallengeStore for MemoryChallenges {
         let pair_key = (phone_key.clone(), new.address.0.clone());
         if let Some(pair) = state.pairs.get_mut(&pair_key, UnixMillis(0)) {
             pair.hour.uncount();
+            // Whoever may start has kept the gap.
+            pair.last = None;
         }
         Ok(())
     }

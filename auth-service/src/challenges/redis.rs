@@ -5,20 +5,15 @@
 //! physical life is a little longer than its logical one, so that a clock that
 //! is a little behind loses nothing.
 
-mod cluster;
-mod connection;
-mod script;
+use std::{sync::Arc, time::Duration};
 
-use std::time::Duration;
-
-use ::redis::{ConnectionInfo, RedisError, Value, cmd, from_redis_value};
+use ::redis::{Value, cmd, from_redis_value};
 use async_trait::async_trait;
-use kit::clock::{UnixMillis, millis};
-
-use self::{
-    connection::{Connection, Twice},
-    script::{Call, OneSlotScript},
+use kit::{
+    clock::{UnixMillis, millis},
+    metrics::Metrics,
 };
+
 use super::{
     id::ChallengeId,
     store::{
@@ -27,14 +22,18 @@ use super::{
         Start, Unavailable,
     },
 };
-use crate::{mac::Mac, phone::PhoneNumber};
+use crate::{
+    mac::Mac,
+    phone::PhoneNumber,
+    redis::{Call, Connection, OneSlotScript, Twice},
+};
 
 /// By how much a key outlives what it stands for.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// A challenge store in Redis.
 pub struct RedisChallenges {
-    connection: Connection,
+    connection: Arc<Connection>,
     scripts: Scripts,
 }
 
@@ -49,25 +48,8 @@ struct Scripts {
 }
 
 impl RedisChallenges {
-    /// A store on this server, which is connected to when it is needed and
-    /// again whenever the connection was lost.
-    ///
-    /// # Errors
-    /// When the connection's data cannot be used.
-    pub fn open(server: &ConnectionInfo) -> anyhow::Result<Self> {
-        Ok(Self::over(Connection::to_server(server)?))
-    }
-
-    /// As [`RedisChallenges::open`], on the Redis Cluster that these nodes
-    /// belong to.
-    ///
-    /// # Errors
-    /// When the connections' data cannot be used together.
-    pub fn open_cluster(nodes: &[ConnectionInfo]) -> anyhow::Result<Self> {
-        Ok(Self::over(Connection::to_cluster(nodes)?))
-    }
-
-    fn over(connection: Connection) -> Self {
+    /// A store on a connection that others use too.
+    pub(crate) fn over(connection: Arc<Connection>) -> Self {
         Self {
             connection,
             scripts: Scripts {
@@ -100,13 +82,6 @@ impl RedisChallenges {
             .arg(millis(MISSES_KEPT))
             .arg(most_failures)
             .arg(millis(FAILURE_WINDOW))
-    }
-}
-
-impl From<RedisError> for Unavailable {
-    fn from(error: RedisError) -> Self {
-        // The kind and the detail of the server's answer; never an argument.
-        Self(error.to_string())
     }
 }
 
@@ -269,10 +244,10 @@ impl ChallengeStore for RedisChallenges {
             Value::Int(wait) => Found::TooMany {
                 retry_after: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
             },
-            found => {
-                ChallengeId::parse(&from_redis_value::<String>(found).map_err(RedisError::from)?)
-                    .map_or(Found::Nothing, Found::Challenge)
-            }
+            found => ChallengeId::parse(
+                &from_redis_value::<String>(found).map_err(::redis::RedisError::from)?,
+            )
+            .map_or(Found::Nothing, Found::Challenge),
         })
     }
 
@@ -294,5 +269,9 @@ impl ChallengeStore for RedisChallenges {
 
     async fn ping(&self) -> Result<(), Unavailable> {
         self.connection.ping().await
+    }
+
+    fn count(&self, metrics: &Metrics) {
+        self.connection.count(metrics);
     }
 }

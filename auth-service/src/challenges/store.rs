@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kit::clock::UnixMillis;
+use kit::{clock::UnixMillis, metrics::Metrics};
 
 use crate::{challenges::id::ChallengeId, mac::Mac, phone::PhoneNumber};
 
@@ -227,4 +227,7 @@ pub trait ChallengeStore: Send + Sync {
 
     /// Succeeds when the store can be used now.
     async fn ping(&self) -> Result<(), Unavailable>;
+
+    /// Counts its questions from now on, if it asks somebody.
+    fn count(&self, _: &Metrics) {}
 }

@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
 
-use super::{memory::MemoryChallenges, redis::RedisChallenges, store::ChallengeStore};
+use super::store::ChallengeStore;
+use crate::stores::Stores;
 
 /// `redis://`, `redis+cluster://`, `rediss://` and `rediss+cluster://` (TLS), or
 /// `memory://`. A password does not show in `Debug`.
@@ -79,11 +80,7 @@ fn cluster(scheme: &str, nodes: &str) -> RedisResult<Vec<ConnectionInfo>> {
 /// # Errors
 /// When the URL cannot be used.
 pub fn open(url: &ChallengeStoreUrl) -> anyhow::Result<Arc<dyn ChallengeStore>> {
-    Ok(match url {
-        ChallengeStoreUrl::Memory => Arc::new(MemoryChallenges::default()),
-        ChallengeStoreUrl::Redis(info) => Arc::new(RedisChallenges::open(info)?),
-        ChallengeStoreUrl::Cluster(nodes) => Arc::new(RedisChallenges::open_cluster(nodes)?),
-    })
+    Ok(Stores::open(url)?.challenges)
 }
 
 #[cfg(test)]

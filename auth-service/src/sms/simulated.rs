@@ -1,12 +1,20 @@
-//! The imitated delivery: it takes its time and sends nothing.
+//! The imitated delivery: it takes its time, sends nothing, and shows what it
+//! would have sent.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kit::random::{Random, below};
+use kit::{
+    clock::UnixMillis,
+    random::{Random, below},
+};
 
-use super::{Disclosure, SmsSender};
-use crate::{code::Code, phone::PhoneNumber};
+use super::{
+    Disclosure, NotSent, Place, QueueFull, SmsSender,
+    message::Message,
+    outbox::{Outbox, Simulated},
+};
+use crate::challenges::ChallengeId;
 
 /// The longest delay that can be set, in milliseconds.
 const MAX_DELAY: u64 = 10_000;
@@ -39,27 +47,53 @@ impl FromStr for DelayRange {
 /// Sends nothing.
 pub struct SimulatedSms {
     delay: DelayRange,
+    outbox: Arc<Outbox>,
     random: Arc<dyn Random>,
 }
 
 impl SimulatedSms {
-    /// Takes as long as `delay` says.
-    pub fn new(delay: DelayRange, random: Arc<dyn Random>) -> Self {
-        Self { delay, random }
+    /// Takes as long as `delay` says, and leaves its messages in `outbox`.
+    pub fn new(delay: DelayRange, outbox: Arc<Outbox>, random: Arc<dyn Random>) -> Self {
+        Self {
+            delay,
+            outbox,
+            random,
+        }
+    }
+
+    /// How long the delivery that is next is going to take.
+    fn plan(&self) -> Duration {
+        let DelayRange { least, most } = self.delay;
+        Duration::from_millis(least + below(&*self.random, most - least + 1))
     }
 }
 
 #[async_trait]
 impl SmsSender for SimulatedSms {
-    fn plan(&self) -> Duration {
-        let DelayRange { least, most } = self.delay;
-        Duration::from_millis(least + below(&*self.random, most - least + 1))
+    fn place(&self) -> Result<Place, QueueFull> {
+        let delay = self.plan();
+        Ok(Place {
+            delay,
+            queued: None,
+        })
     }
 
-    /// Waits on a timer: a waiting delivery holds memory and no thread.
-    async fn deliver(&self, _: &PhoneNumber, _: &Code, planned: Duration) {
-        tokio::time::sleep(planned).await;
+    async fn hand_over(
+        &self,
+        place: Place,
+        message: Message,
+        now: UnixMillis,
+    ) -> Result<(), NotSent> {
+        self.outbox.put(Simulated {
+            phone: message.phone,
+            text: message.text,
+            segments: message.segments,
+            sent_at: now.after(place.delay),
+        });
+        Ok(())
     }
+
+    async fn entered(&self, _: ChallengeId, _: UnixMillis) {}
 
     fn disclosure(&self) -> Disclosure {
         Disclosure::InAnswer
@@ -68,9 +102,40 @@ impl SmsSender for SimulatedSms {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use kit::random::SystemRandom;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::{challenges::Slot, mac::Mac, phone::PhoneNumber};
+
+    #[tokio::test]
+    async fn a_message_is_shown_when_its_delivery_is_over() {
+        let random = Arc::new(SystemRandom::default());
+        let outbox = Arc::<Outbox>::default();
+        let delay = "1500".parse().unwrap();
+        let sms = SimulatedSms::new(delay, outbox.clone(), random.clone());
+        let slot = Slot::of(&Mac::from_stored("AAAA".to_owned()));
+        let message = Message {
+            id: Uuid::nil(),
+            phone: PhoneNumber::from_stored("+77777777766".to_owned()),
+            text: "Code 3613".to_owned(),
+            segments: 1,
+            challenge: ChallengeId::draw(slot, &*random),
+            client: Ipv4Addr::LOCALHOST.into(),
+            expires_at: UnixMillis(200_000),
+        };
+        let place = sms.place().unwrap();
+        sms.hand_over(place, message, UnixMillis(1_000))
+            .await
+            .unwrap();
+        assert!(outbox.delivered(UnixMillis(2_499)).is_empty());
+        let delivered = outbox.delivered(UnixMillis(2_500));
+        assert_eq!(delivered.len(), 1);
+        assert_eq!(delivered[0].sent_at, UnixMillis(2_500));
+        assert_eq!(delivered[0].text, "Code 3613");
+    }
 
     #[test]
     fn a_delay_is_a_number_or_a_range() {
@@ -88,7 +153,8 @@ mod tests {
 
     #[test]
     fn plans_are_spread_over_the_whole_range() {
-        let sms = SimulatedSms::new("10-12".parse().unwrap(), Arc::new(SystemRandom::default()));
+        let random = Arc::new(SystemRandom::default());
+        let sms = SimulatedSms::new("10-12".parse().unwrap(), Arc::default(), random);
         let mut seen = [0; 3];
         for _ in 0..300 {
             let planned = usize::try_from(sms.plan().as_millis()).unwrap();

@@ -105,7 +105,7 @@ static MINTED: LazyLock<String> = LazyLock::new(|| {
     kit::crypto::install();
     let key = SecretKey::new(SECRET);
     let signer = ServiceTokenSigner::new(&key, "gateway", CALLEE, clock());
-    signer.mint().unwrap()
+    signer.token().unwrap().to_str().unwrap().to_owned()
 });
 
 static REFRESH: LazyLock<[String; 2]> = LazyLock::new(|| {

@@ -172,6 +172,13 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::TokenExpired => "the access token's time is over: refresh it.",
         Reason::SessionEnded => "the session was ended, or its user is no more: sign in again.",
         Reason::TooManyCodes => "a limit on codes.",
+        Reason::SmsCountryNotAllowed => "no messages are sent to the number's country.",
+        Reason::SmsBudgetExhausted => {
+            "no more messages are sent today, in all or to the number's country."
+        }
+        Reason::SmsSuspended => {
+            "messages are held back: too few codes were entered of those that went there."
+        }
         Reason::TooManyAttempts => "a limit on attempts.",
         Reason::DependencyUnavailable => {
             "a service or a store cannot be used now; nothing is spent."

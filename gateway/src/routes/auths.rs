@@ -95,7 +95,13 @@ struct CodeRequest {
 refused!(
     /// By the number, or the limits on codes.
     CodeRequestRefused: ANY, BODY, SERVICE,
-        &[Reason::PhoneNumberInvalid, Reason::TooManyCodes]
+        &[
+            Reason::PhoneNumberInvalid,
+            Reason::TooManyCodes,
+            Reason::SmsCountryNotAllowed,
+            Reason::SmsBudgetExhausted,
+            Reason::SmsSuspended,
+        ]
 );
 
 /// Send a code to a phone number
@@ -108,6 +114,9 @@ refused!(
     post,
     path = "/api/v1/auths/",
     tag = "Sign-in",
+    params(
+        ("Accept-Language" = Option<String>, Header, description = "The languages that the person reads: the message is in the first that there is a text in."),
+    ),
     request_body(content = CodeRequest, examples(
         ("documented" = (value = json!({"phone_number": "+77777777766"}))),
         ("invited" = (summary = "A first sign-in, with an invite code",
@@ -136,17 +145,26 @@ pub(crate) async fn request_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (head, body) = request.into_parts();
-    let body = Object::read(&head.headers, body).await?;
-    let message = RequestCodeRequest {
-        phone_number: body.text("phone_number")?.to_owned(),
-        invited_by: invite_code(body.optional_text("invited_by")?)?,
-        client_address: Some(client_address(&services, &head)),
-    };
-    let mut auth = services.auth;
+    // Nothing else of the request is kept during the wait.
+    let message = code_request(&services, request).await?;
+    let mut auth = services.auth.clone();
     let challenge = auth.request_code(message).await?.into_inner();
     code_sent(&challenge, services.over_tls)
         .map_err(|_| Problem::internal("a challenge's id does not fit into a header"))
+}
+
+async fn code_request(
+    services: &Services,
+    request: Request,
+) -> Result<RequestCodeRequest, Problem> {
+    let (head, body) = request.into_parts();
+    let body = Object::read(&head.headers, body).await?;
+    Ok(RequestCodeRequest {
+        phone_number: body.text("phone_number")?.to_owned(),
+        invited_by: invite_code(body.optional_text("invited_by")?)?,
+        client_address: Some(client_address(services, &head)),
+        language: client::languages(&head.headers),
+    })
 }
 
 fn code_sent(
@@ -234,7 +252,7 @@ pub(crate) async fn verify_code(
         fall_back_to_address: matches!(challenge, Challenge::InCookie(_)),
         challenge_id: challenge.id(),
     };
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     let signed_in = auth.verify_code(message).await.map_err(refused)?;
     let signed_in = signed_in.into_inner();
     let pair = Pair {

@@ -1,12 +1,14 @@
-//! What machines ask: whether the gateway is up, whether all behind it is, and
-//! the public keys.
+//! What machines ask: whether the gateway is up, whether all behind it is, what
+//! was counted, and the public keys.
 
 use axum::{
+    body::Body,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::Response,
     routing::{MethodRouter, get},
 };
+use kit::metrics;
 use proto::{
     Reason,
     auth::v1::{GetJwksRequest, Jwk},
@@ -21,6 +23,14 @@ use crate::{
     readiness,
     services::Services,
 };
+
+/// Where Prometheus looks.
+pub(crate) const METRICS: &str = "/metrics";
+
+/// What `/metrics` does.
+pub(crate) fn metrics_methods() -> MethodRouter<Services> {
+    get(metrics)
+}
 
 /// What `/livez` does.
 pub(crate) fn livez_methods() -> MethodRouter<Services> {
@@ -87,6 +97,38 @@ pub(crate) async fn readyz(State(services): State<Services>) -> Result<Response,
     ))
 }
 
+refused!(
+    /// By the method; or by a gateway that tells its metrics on another listener.
+    MetricsRefused: &[
+        Reason::MethodNotAllowed,
+        Reason::PathNotFound,
+        Reason::DeadlineExceeded
+    ]
+);
+
+/// What the process has counted
+///
+/// For Prometheus, in its text format; docs/metrics.md has a list. With
+/// `METRICS_LISTEN` set, it is there instead, and not here.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "For machines",
+    responses(
+        (status = 200, description = "The metrics.", content_type = "text/plain", body = String),
+        MetricsRefused,
+    ),
+)]
+pub(crate) async fn metrics(State(services): State<Services>) -> Result<Response, Problem> {
+    let metrics = services.metrics.as_ref();
+    let metrics = metrics.ok_or_else(Problem::path_not_found)?;
+    let mut response = Response::new(Body::from(metrics.render()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, metrics::CONTENT_TYPE);
+    Ok(response)
+}
+
 /// A public key (RFC 7517, RFC 8037).
 #[derive(Serialize, ToSchema)]
 struct Key {
@@ -127,7 +169,7 @@ refused!(
     responses((status = 200, description = "A JWK Set.", body = KeySet), JwksRefused),
 )]
 pub(crate) async fn jwks(State(services): State<Services>) -> Result<Response, Problem> {
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     let published = auth.get_jwks(GetJwksRequest {}).await?.into_inner().keys;
     let key = |key: Jwk| Key {
         kty: key.kty,

@@ -90,7 +90,7 @@ pub(crate) async fn profile(
         followers_page_size: Some(MOST_FOLLOWERS),
     };
     let request = as_user(client::authorization(&headers)?, message);
-    let mut service = services.profile;
+    let mut service = services.profile.clone();
     let found = service.get_profile(request).await?.into_inner();
     let profile = Profile {
         phone_number: found.phone_number,
@@ -164,7 +164,7 @@ pub(crate) async fn activate_invite(
         invite_code: code.clone(),
     };
     let request = as_user(user, message);
-    let mut service = services.profile;
+    let mut service = services.profile.clone();
     service
         .activate_invite(request)
         .await
@@ -206,7 +206,7 @@ pub(crate) async fn erase(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let request = as_user(client::authorization(&headers)?, DeleteUserRequest {});
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     auth.delete_user(request).await?;
     Ok(answer::done())
 }
@@ -253,7 +253,7 @@ pub(crate) async fn followers(
 ) -> Result<Response, Problem> {
     let user = client::authorization(&headers)?;
     let request = as_user(user, wanted_page(&uri)?);
-    let mut service = services.profile;
+    let mut service = services.profile.clone();
     let found = service.list_followers(request).await?.into_inner();
     let page = Page {
         followers: found.followers,

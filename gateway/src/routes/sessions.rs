@@ -85,7 +85,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let request = as_user(client::authorization(&headers)?, ListSessionsRequest {});
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     let found = auth.list_sessions(request).await?.into_inner().sessions;
     let entry = |session: Session| Entry {
         id: session.session_id,
@@ -128,7 +128,7 @@ pub(crate) async fn revoke(
     let Path(session_id) =
         id.map_err(|_| Problem::new(Reason::SessionNotFound, "you have no session with this id"))?;
     let request = as_user(user, RevokeSessionRequest { session_id });
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     auth.revoke_session(request).await?;
     Ok(answer::done())
 }
@@ -156,7 +156,7 @@ pub(crate) async fn sign_out(
 ) -> Result<Response, Problem> {
     let user = client::authorization(&headers)?;
     let request = as_user(user, which_sessions(&uri)?);
-    let mut auth = services.auth;
+    let mut auth = services.auth.clone();
     auth.sign_out(request).await?;
     Ok(answer::done())
 }
@@ -180,7 +180,7 @@ fn which_sessions(uri: &Uri) -> Result<SignOutRequest, Problem> {
 }
 
 /// As in "2026-11-22T20:24:35Z": whole seconds, so that all look alike.
-fn rfc_3339(time: Timestamp) -> String {
+pub(super) fn rfc_3339(time: Timestamp) -> String {
     Timestamp { nanos: 0, ..time }.to_string()
 }
 

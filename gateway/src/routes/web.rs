@@ -14,7 +14,7 @@ use crate::{file::File, routes::with_and_without_slash, services::Services};
 
 /// Nothing but the page's own files, nothing inline, no other host, no frame,
 /// no plain form; and no text that becomes code or markup.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; form-action 'none'; \
                       base-uri 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
@@ -29,11 +29,19 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+/// The path of the page.
+const ROOT: &str = "/";
 /// A file of the page.
 struct Part {
     name: &'static str,
     media_type: &'static str,
     text: &'static str,
+}
+
+impl Part {
+    fn path(&self) -> String {
+        format!("/web/{}", self.name)
+    }
 }
 
 /// One of the folder `web`.
@@ -67,12 +75,17 @@ const FILES: [Part; 14] = [
 
 /// The page, its files and its session.
 pub(crate) fn router() -> Router<Services> {
-    let router = Router::new().route("/", serving(&PAGE));
+    let router = Router::new().route(ROOT, serving(&PAGE));
     let router = with_and_without_slash(router, (session::SESSION, session::methods()));
     FILES.iter().fold(router, |router, file| {
-        let path = format!("/web/{}", file.name);
-        with_and_without_slash(router, (&path, serving(file)))
+        with_and_without_slash(router, (&file.path(), serving(file)))
     })
+}
+
+/// Their paths, without a last slash.
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    let page = [ROOT, session::SESSION].map(str::to_owned);
+    page.into_iter().chain(FILES.iter().map(Part::path))
 }
 
 fn serving(part: &Part) -> MethodRouter<Services> {
@@ -81,7 +94,7 @@ fn serving(part: &Part) -> MethodRouter<Services> {
 }
 
 /// With what else a browser is told to keep from the page.
-fn guarded(mut response: Response) -> Response {
+pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     headers.insert(OPENER_POLICY, SAME_ORIGIN);

@@ -32,9 +32,13 @@ async fn every_path_answers_with_and_without_its_last_slash() {
         ("GET /.well-known/jwks.json", 503),
         ("GET /livez", 200),
         ("GET /readyz", 200),
+        ("GET /metrics", 200),
         // It asks for a header.
         ("PUT /web/session", 400),
         ("GET /web/style.css", 200),
+        ("GET /dev", 200),
+        ("GET /dev/messages", 200),
+        ("GET /dev/sandbox.js", 200),
     ] {
         for slash in ["", "/"] {
             let line = format!("{start}{slash}?x=y");
@@ -84,6 +88,8 @@ async fn other_methods_are_told_which_there_are() {
         ("POST /", "GET,HEAD"),
         ("PUT /web/app.js", "GET,HEAD"),
         ("GET /web/session", "DELETE,POST,PUT"),
+        ("POST /dev/", "GET,HEAD"),
+        ("DELETE /dev/messages/", "GET,HEAD"),
     ];
     for (line, expected) in rows {
         let answer = world.send(line, &[]).await;

@@ -16,12 +16,15 @@ use kit::{
     cors::CorsOrigins,
     grpc::GrpcServer,
     health::{Dependency, Health},
+    metrics::{Metrics, requests::Requests},
     random::SystemRandom,
     service_token::ServiceTokenVerifier,
     settings::SecretKey,
 };
 use proto::{
-    auth::v1::{auth_service_server::AuthServiceServer, *},
+    auth::v1::{
+        auth_service_server::AuthServiceServer, sandbox_service_server::SandboxServiceServer, *,
+    },
     profile::v1::{profile_service_server::ProfileServiceServer, *},
 };
 use tokio::net::TcpListener;
@@ -90,6 +93,7 @@ pub(crate) struct Auth {
     pub(crate) revoke_session: Scripted<RevokeSessionRequest, RevokeSessionResponse>,
     pub(crate) delete_user: Scripted<DeleteUserRequest, DeleteUserResponse>,
     pub(crate) get_jwks: Scripted<GetJwksRequest, GetJwksResponse>,
+    pub(crate) list_messages: Scripted<ListMessagesRequest, ListMessagesResponse>,
     pub(crate) challenges: Switch,
 }
 
@@ -100,6 +104,15 @@ pub(crate) struct Profile {
     pub(crate) activate_invite: Scripted<ActivateInviteRequest, ActivateInviteResponse>,
     pub(crate) list_followers: Scripted<ListFollowersRequest, ListFollowersResponse>,
     pub(crate) database: Switch,
+}
+
+/// How auth-service delivers codes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Not at all, and shows what it would have sent.
+    Simulated,
+    /// By a provider.
+    Real,
 }
 
 /// A store that can be broken.
@@ -183,6 +196,16 @@ impl auth_service_server::AuthService for Shared<Auth> {
 }
 
 #[tonic::async_trait]
+impl sandbox_service_server::SandboxService for Shared<Auth> {
+    async fn list_messages(
+        &self,
+        request: Request<ListMessagesRequest>,
+    ) -> Result<Response<ListMessagesResponse>, Status> {
+        self.0.list_messages.take(request)
+    }
+}
+
+#[tonic::async_trait]
 impl profile_service_server::ProfileService for Shared<Profile> {
     async fn get_profile(
         &self,
@@ -222,17 +245,28 @@ impl World {
 
     /// A gateway with other settings.
     pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::before(Delivery::Simulated, change).await
+    }
+
+    /// A gateway before an auth-service that really sends messages, or does not.
+    pub(crate) async fn before(delivery: Delivery, change: impl FnOnce(&mut Config)) -> Self {
         kit::crypto::install();
         let stop = CancellationToken::new();
         let auth = Arc::<Auth>::default();
+        auth.list_messages.answers(ListMessagesResponse::default());
         let profile = Arc::<Profile>::default();
+        let mut auth_routes = Routes::new(AuthServiceServer::new(Shared(auth.clone())));
+        if delivery == Delivery::Simulated {
+            let sandbox = SandboxServiceServer::new(Shared(auth.clone()));
+            auth_routes = auth_routes.add_service(sandbox);
+        }
         let auth_address = serve(
             &["auth.v1.AuthService"],
             vec![
                 ("database", Arc::new(Switch::default())),
                 ("challenges", Arc::new(auth.challenges.clone())),
             ],
-            Routes::new(AuthServiceServer::new(Shared(auth.clone()))),
+            auth_routes,
             &stop,
         );
         let profile_address = serve(
@@ -250,6 +284,8 @@ impl World {
             cors: CorsOrigins::Any,
             tls: None,
             over_tls: false,
+            metrics: Metrics::of_process(),
+            metrics_listen: None,
         };
         change(&mut config);
         let listener = TcpListener::bind(config.listen).await.unwrap();
@@ -303,6 +339,7 @@ async fn serve(
         health: Health::new(services, stores, stop.clone()),
         cors: CorsOrigins::List(vec![]),
         random: Arc::new(SystemRandom::default()),
+        requests: Requests::grpc(&Metrics::default(), "a service"),
         stop: stop.clone().into(),
     };
     tokio::spawn(server.serve(routes));

@@ -207,7 +207,7 @@ impl Lease {
     }
 
     /// Sends a request and reads its answer to the end.
-    pub(super) async fn send(self, head: Request<()>, body: Bytes) -> Result<Answer, Failure> {
+    pub(super) async fn send(self, head: Box<Request<()>>, body: Bytes) -> Result<Answer, Failure> {
         let outcome = self.sender.clone().send(head, body).await;
         match &outcome {
             Err(_) => self.replica.retire(self.generation),

@@ -92,6 +92,13 @@ impl Replicas {
         self.replicas().len()
     }
 
+    /// To how many there is a connection.
+    pub(super) fn connected(&self) -> usize {
+        let replicas = self.replicas();
+        let is_up = |replica: &&Arc<Replica>| matches!(replica.condition(), Condition::Up);
+        replicas.iter().filter(is_up).count()
+    }
+
     fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
         look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }

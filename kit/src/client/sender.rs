@@ -91,13 +91,13 @@ impl Sender {
     }
 
     /// Sends a request and reads its answer to the end.
-    pub(super) async fn send(self, head: Request<()>, body: Bytes) -> Result<Answer, Failure> {
+    pub(super) async fn send(self, head: Box<Request<()>>, body: Bytes) -> Result<Answer, Failure> {
         let unsent = |error| Failure {
             unsent: true,
             error,
         };
         let mut requests = self.requests.ready().await.map_err(unsent)?;
-        let (answer, mut sending) = requests.send_request(head, false).map_err(unsent)?;
+        let (answer, mut sending) = requests.send_request(*head, false).map_err(unsent)?;
         // What is not sent by then is told by the answer that does not come.
         let _ = sending.send_data(body, true);
         let begun = |error| Failure {

@@ -208,6 +208,35 @@ async fn what_broke_off_is_repeated_once_and_only_if_it_may_be() {
 }
 
 #[tokio::test]
+async fn calls_are_counted_by_what_came_of_them() {
+    let metrics = Metrics::default();
+    let counted = |service, addresses: &[SocketAddr]| {
+        let urls = addresses.iter().map(|address| format!("http://{address}"));
+        let urls = urls.collect::<Vec<_>>().join(",").parse().unwrap();
+        counted_channel("the caller", service, &urls, Outgoing::default(), &metrics)
+    };
+    let server = Server::start().await;
+    let good = counted("good", &[server.address, nowhere().await]);
+    for id in 0..3 {
+        call(&good, CHANGES, id).await.unwrap();
+    }
+    let (address, _) = breaking().await;
+    let bad = counted("bad", &[address]);
+    assert!(call(&bad, ASKS, 0).await.is_err());
+    let text = metrics.render();
+    for line in [
+        r#"customauth_client_calls_total{code="OK",method="VerifyCode",service="the caller",to="good"} 3"#,
+        r#"customauth_client_calls_total{code="UNAVAILABLE",method="Check",service="the caller",to="bad"} 1"#,
+        r#"customauth_client_resends_total{service="the caller",to="good"} 0"#,
+        r#"customauth_client_resends_total{service="the caller",to="bad"} 1"#,
+        r#"customauth_client_replicas{service="the caller",to="good"} 2"#,
+        r#"customauth_client_replicas_connected{service="the caller",to="good"} 1"#,
+    ] {
+        assert!(text.lines().any(|each| each == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_is_told_as_unavailable() {
     let channel = channel_to(&[nowhere().await, nowhere().await]);
     let status = call(&channel, ASKS, 0).await.unwrap_err();
@@ -331,6 +360,7 @@ async fn a_name_is_looked_up_again_when_its_addresses_are_dead() {
         service: "the service",
         replicas: Arc::new(Replicas::new(targets, Box::new(resolver))),
         outgoing: Outgoing::default(),
+        calls: None,
     }));
     call(&channel, CHANGES, 0).await.unwrap();
     assert_eq!(old.end().await.len(), 1);

@@ -1,6 +1,10 @@
-use tokio::{io::AsyncWriteExt as _, task::JoinHandle, time::Instant};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinHandle,
+    time::Instant,
+};
 
-use super::*;
+use super::{begun::PREFACE, *};
 use crate::tls;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";

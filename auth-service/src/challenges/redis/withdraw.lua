@@ -6,4 +6,6 @@ for i = 2, 4 do
     redis.call('HINCRBY', KEYS[i], 'count', -1)
   end
 end
+-- Whoever may start has kept the gap: without this start there is none to keep.
+redis.call('HDEL', KEYS[4], 'last')
 return redis.status_reply('OK')

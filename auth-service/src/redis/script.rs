@@ -3,20 +3,20 @@
 use ::redis::{Cmd, Script, ToRedisArgs, cmd};
 
 /// A script that touches one slot.
-pub(super) struct OneSlotScript {
+pub(crate) struct OneSlotScript {
     source: &'static str,
     /// By what a server that has seen the source knows it.
     hash: String,
 }
 
 impl OneSlotScript {
-    pub(super) fn new(source: &'static str) -> Self {
+    pub(crate) fn new(source: &'static str) -> Self {
         let hash = Script::new(source).get_hash().to_owned();
         Self { source, hash }
     }
 
     /// A call of the script. The first key says which node is asked.
-    pub(super) fn call(&self, keys: impl IntoIterator<Item = String>) -> Call<'_> {
+    pub(crate) fn call(&self, keys: impl IntoIterator<Item = String>) -> Call<'_> {
         Call {
             script: self,
             keys: keys.into_iter().collect(),
@@ -26,14 +26,14 @@ impl OneSlotScript {
 }
 
 /// A script with its keys and arguments.
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     script: &'a OneSlotScript,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
 }
 
 impl Call<'_> {
-    pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
+    pub(crate) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         argument.write_redis_args(&mut self.arguments);
         self
     }
@@ -50,7 +50,7 @@ impl Call<'_> {
 }
 
 /// One question to Redis.
-pub(super) trait Question {
+pub(crate) trait Question {
     /// As it is asked first.
     fn usual(&self) -> Cmd;
 

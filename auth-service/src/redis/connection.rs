@@ -8,8 +8,9 @@
 //! may happen [`Twice`] is asked again, and once.
 
 use std::{
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,20 +24,25 @@ use ::redis::{
     io::tcp::TcpSettings,
 };
 
-use kit::backoff::jittered;
-use tokio::sync::Semaphore;
+use kit::{backoff::jittered, metrics::Metrics};
+use tokio::{
+    sync::Semaphore,
+    task::yield_now,
+    time::{Instant, timeout},
+};
 
 use super::{
     cluster::{Address, Cluster},
+    figures::Figures,
     script::Question,
 };
 use crate::challenges::store::Unavailable;
 
 /// How long a question may take, repeats and waiting for a connection
 /// included, before Redis counts as down.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection may take to be made.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection to a server lives on which nothing that was sent is
 /// acknowledged.
 #[cfg(target_os = "linux")]
@@ -49,7 +55,7 @@ const REPEATS: u32 = 6;
 
 /// Whether a question may be heeded twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Twice {
+pub(crate) enum Twice {
     /// That is the same as once.
     IsTheSame,
     /// That would count something twice.
@@ -57,11 +63,13 @@ pub(super) enum Twice {
 }
 
 /// Makes connections when they are needed, and again when they were lost.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
     /// The last question has had no answer in time.
     silent: AtomicBool,
+    /// Not there where nobody counts.
+    figures: OnceLock<Figures>,
 }
 
 enum Kind {
@@ -70,9 +78,10 @@ enum Kind {
 }
 
 impl Connection {
-    pub(super) fn to_server(server: &ConnectionInfo) -> RedisResult<Self> {
+    pub(crate) fn to_server(server: &ConnectionInfo) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(PATIENCE))
+            // Its own comes after ours, which looks twice.
+            .set_response_timeout(Some(2 * PATIENCE))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_number_of_retries(0);
         let client = ::redis::Client::open(given_up_when_silent(&prepared(server)))?;
@@ -80,7 +89,7 @@ impl Connection {
         Ok(Self::new(Kind::Server(Box::new(manager))))
     }
 
-    pub(super) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
+    pub(crate) fn to_cluster(nodes: &[ConnectionInfo]) -> RedisResult<Self> {
         let nodes = nodes.iter().map(prepared).collect();
         Ok(Self::new(Kind::Cluster(Cluster::open(nodes)?)))
     }
@@ -90,11 +99,21 @@ impl Connection {
             kind,
             turns: Semaphore::new(AT_ONCE),
             silent: AtomicBool::new(false),
+            figures: OnceLock::new(),
         }
     }
 
+    /// Counts its questions from now on.
+    ///
+    /// # Panics
+    /// As [`Metrics::counters`].
+    pub(crate) fn count(&self, metrics: &Metrics) {
+        // Whoever counts first counts.
+        let _ = self.figures.set(Figures::new(metrics));
+    }
+
     /// Asks a question.
-    pub(super) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         question: &impl Question,
         twice: Twice,
@@ -111,13 +130,17 @@ impl Connection {
         if waits && self.silent.load(Ordering::Relaxed) {
             return Err(late());
         }
-        let answer = tokio::time::timeout(PATIENCE, self.answer(question, twice)).await;
+        let begun = Instant::now();
+        let answer = in_time(pin!(self.answer(question, twice))).await;
+        if let Some(figures) = self.figures.get() {
+            figures.note(answer.as_ref(), begun.elapsed().as_secs_f64());
+        }
         let silent = match &answer {
-            Ok(answer) => answer.as_ref().is_err_and(RedisError::is_timeout),
-            Err(_) => true,
+            Some(answer) => answer.as_ref().is_err_and(RedisError::is_timeout),
+            None => true,
         };
         self.silent.store(silent, Ordering::Relaxed);
-        let Ok(answer) = answer else {
+        let Some(answer) = answer else {
             self.mend();
             return Err(late());
         };
@@ -125,7 +148,7 @@ impl Connection {
     }
 
     /// Succeeds when all can be asked.
-    pub(super) async fn ping(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         match &self.kind {
             Kind::Server(_) => self.ask(&cmd("PING"), Twice::IsTheSame).await,
             Kind::Cluster(_) => {
@@ -216,6 +239,22 @@ impl Connection {
             _ => Fate::Refused,
         }
     }
+}
+
+/// The answer, if it is there when the patience is over. A process in which
+/// thousands of requests begin at one moment may have it and not have read it yet:
+/// before Redis counts as silent, what has come is read, and handed over.
+async fn in_time<T>(mut answer: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    if let Ok(answer) = timeout(PATIENCE, answer.as_mut()).await {
+        return Some(answer);
+    }
+    for _ in 0..2 {
+        yield_now().await;
+        if let Ok(answer) = timeout(Duration::ZERO, answer.as_mut()).await {
+            return Some(answer);
+        }
+    }
+    None
 }
 
 /// What became of a question that brought an error.

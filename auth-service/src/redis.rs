@@ -1,0 +1,21 @@
+//! What the stores in Redis share: a connection to one server or a cluster, and
+//! scripts that touch one slot each.
+
+mod cluster;
+mod connection;
+mod figures;
+mod script;
+
+use ::redis::RedisError;
+
+pub(crate) use connection::{Connection, Twice};
+pub(crate) use script::{Call, OneSlotScript};
+
+use crate::challenges::store::Unavailable;
+
+impl From<RedisError> for Unavailable {
+    fn from(error: RedisError) -> Self {
+        // The kind and the detail of the server's answer; never an argument.
+        Self(error.to_string())
+    }
+}

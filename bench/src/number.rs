@@ -1,0 +1,73 @@
+//! Counts as numbers to calculate with, and the middle of several.
+
+use std::time::Duration;
+
+/// A count as a number; exact up to 2⁵³.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nothing here counts as far as that"
+)]
+pub(crate) fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// A share in microseconds.
+pub(crate) fn micros_each(span: Duration, count: u64) -> f64 {
+    span.as_secs_f64() * 1e6 / number(count.max(1))
+}
+
+/// The middle of some values, the least and the greatest.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Spread {
+    /// Of nothing, all of it is 0.
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (Some(&least), Some(&most)) = (sorted.first(), sorted.last()) else {
+            return Self::default();
+        };
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
+        Self {
+            median,
+            least,
+            most,
+        }
+    }
+
+    /// The same in another unit.
+    pub(crate) fn scaled(self, by: f64) -> Self {
+        Self {
+            median: self.median * by,
+            least: self.least * by,
+            most: self.most * by,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+        let of = |median, least, most| Spread {
+            median,
+            least,
+            most,
+        };
+        assert_eq!(Spread::of(&[]), of(0.0, 0.0, 0.0));
+        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), of(2.0, 1.0, 3.0));
+        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]), of(2.5, 1.0, 4.0));
+    }
+}

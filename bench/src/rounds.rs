@@ -1,0 +1,198 @@
+//! The product's cases and the parts of their floors, by turns: what changes on
+//! the machine meanwhile meets both alike.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use crate::{
+    case::Case,
+    cpu::Who,
+    floor::{Floor, Part},
+    load::{Player, Times, World, closed_loop},
+    number::{Spread, micros_each, number},
+};
+
+/// Clients at once, each with its own connections.
+pub(crate) const PLAYERS: u32 = 32;
+
+/// How often, and for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    pub(crate) case: Duration,
+    pub(crate) part: Duration,
+}
+
+/// What a case did in a round.
+#[derive(Default)]
+pub(crate) struct Round {
+    /// Processor time of each process, in microseconds an operation.
+    pub(crate) by_process: Vec<(&'static str, f64)>,
+    /// Operations a second.
+    pub(crate) rate: f64,
+}
+
+impl Round {
+    /// All processes together.
+    pub(crate) fn total(&self) -> f64 {
+        self.by_process.iter().map(|(_, micros)| micros).sum()
+    }
+}
+
+/// What a case did in all rounds.
+pub(crate) struct Measured {
+    pub(crate) case: Case,
+    pub(crate) rounds: Vec<Round>,
+    /// The same without what is not necessary, in microseconds an operation.
+    pub(crate) bare: Vec<f64>,
+    pub(crate) times: Times,
+}
+
+/// All cases, and what the parts cost in each round, in microseconds.
+pub(crate) struct Measures {
+    pub(crate) cases: Vec<Measured>,
+    pub(crate) parts: HashMap<Part, Vec<f64>>,
+}
+
+impl Measured {
+    /// How many times the bare way it costs, round by round.
+    pub(crate) fn to_bare(&self) -> Vec<f64> {
+        let rounds = self.rounds.iter().zip(&self.bare);
+        rounds
+            .map(|(round, bare)| round.total() / bare.max(f64::MIN_POSITIVE))
+            .collect()
+    }
+
+    /// Of what each round tells.
+    pub(crate) fn spread(&self, tell: impl Fn(&Round) -> f64) -> Spread {
+        Spread::of(&self.rounds.iter().map(tell).collect::<Vec<_>>())
+    }
+}
+
+impl Measures {
+    /// The cost of these parts together, round by round.
+    pub(crate) fn cost(&self, parts: &[(Part, u32)]) -> Vec<f64> {
+        let rounds = self.parts.values().map(Vec::len).min().unwrap_or(0);
+        (0..rounds)
+            .map(|round| crate::floor::sum(parts, |part| self.parts[&part][round]))
+            .collect()
+    }
+
+    /// How many times its floor a case costs, round by round.
+    pub(crate) fn ratios(&self, measured: &Measured, parts: &[(Part, u32)]) -> Vec<f64> {
+        let floors = self.cost(parts);
+        let rounds = measured.rounds.iter().zip(floors);
+        rounds
+            .map(|(round, floor)| round.total() / floor.max(f64::MIN_POSITIVE))
+            .collect()
+    }
+}
+
+/// Everything that takes part.
+pub(crate) struct Players<'a> {
+    pub(crate) crew: &'a mut Vec<Player>,
+    pub(crate) world: &'a Arc<World>,
+    pub(crate) floor: &'a mut Floor,
+    pub(crate) counted: Vec<(&'static str, Who)>,
+}
+
+/// Plays the rounds, after a short one that nobody counts.
+pub(crate) async fn play(
+    mut players: Players<'_>,
+    cases: &[Case],
+    plan: Plan,
+) -> anyhow::Result<Measures> {
+    let parts = Case::parts_of(cases);
+    let mut measures = Measures {
+        cases: Vec::new(),
+        parts: parts.iter().map(|&part| (part, Vec::new())).collect(),
+    };
+    for &case in cases {
+        players.play(case, plan.case / 4).await?;
+        measures.cases.push(Measured {
+            case,
+            rounds: Vec::new(),
+            bare: Vec::new(),
+            times: Times::new()?,
+        });
+        players.floor.way(case, plan.case / 4).await?;
+    }
+    for &part in &parts {
+        players.floor.measure(part, plan.part / 4).await?;
+    }
+    for round in 1..=plan.rounds {
+        println!("round {round} of {}", plan.rounds);
+        // The parts are put between the cases, some after each.
+        let some = parts.len().div_ceil(cases.len().max(1)).max(1);
+        let mut waiting = parts.chunks(some);
+        for measured in &mut measures.cases {
+            let (round, times) = players.play(measured.case, plan.case).await?;
+            measured.rounds.push(round);
+            measured.times.add(&times)?;
+            let bare = players.floor.way(measured.case, plan.case * 2 / 3).await?;
+            measured.bare.extend(bare);
+            for &part in waiting.next().unwrap_or_default() {
+                let cost = players.floor.measure(part, plan.part).await?;
+                measures.parts.entry(part).or_default().push(cost);
+            }
+        }
+    }
+    Ok(measures)
+}
+
+impl Players<'_> {
+    async fn play(&mut self, case: Case, span: Duration) -> anyhow::Result<(Round, Times)> {
+        for player in self.crew.iter_mut() {
+            player.wake().await?;
+        }
+        if case == Case::WrongCode {
+            self.prepare_wrong(span).await?;
+        }
+        let before: Vec<Duration> = self.counted.iter().map(|(_, who)| who.used()).collect();
+        let done = closed_loop(self.crew, self.world, case, span).await?;
+        let by_process = self
+            .counted
+            .iter()
+            .zip(before)
+            .map(|(&(name, who), before)| {
+                let used = who.used().saturating_sub(before);
+                (name, micros_each(used, done.operations))
+            })
+            .collect();
+        let rate = number(done.operations) / done.elapsed.as_secs_f64();
+        Ok((Round { by_process, rate }, done.times))
+    }
+
+    /// Asks for as many codes as so long will need: that is not counted.
+    async fn prepare_wrong(&mut self, span: Duration) -> anyhow::Result<()> {
+        const A_SECOND: u64 = 10_000 / crate::load::TRIES;
+        let count = u64::try_from(span.as_millis())? * A_SECOND / 1_000 + 1;
+        let each = count.div_ceil(u64::from(PLAYERS));
+        let asking: Vec<_> = self
+            .crew
+            .drain(..)
+            .map(|mut player| {
+                let world = self.world.clone();
+                tokio::spawn(async move {
+                    let mut fresh = Vec::new();
+                    for _ in 0..each {
+                        fresh.push(player.one_to_miss(&world.wrong_phone()).await?);
+                    }
+                    Ok::<_, anyhow::Error>((player, fresh))
+                })
+            })
+            .collect();
+        let mut challenges = Vec::new();
+        for asking in asking {
+            let (player, fresh) = asking.await??;
+            self.crew.push(player);
+            challenges.extend(fresh);
+        }
+        self.world.put_challenges(challenges);
+        Ok(())
+    }
+}
+
+/// What these have used so far, together.
+pub(crate) fn used(counted: &[Who]) -> Duration {
+    counted.iter().map(|who| who.used()).sum()
+}
