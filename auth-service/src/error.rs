@@ -74,7 +74,7 @@ pub(crate) enum Error {
     Profiles(Status),
     /// INTERNAL `INTERNAL`.
     #[error("the access token could not be signed")]
-    Signing(#[from] jsonwebtoken::errors::Error),
+    Signing(#[from] serde_json::Error),
 }
 
 /// What a guard tells whoever it does not let pass.

@@ -4,7 +4,7 @@
 use std::{fmt, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::DecodingKey;
 use proto::auth::v1::Jwk;
 use ring::{
     digest,
@@ -32,7 +32,7 @@ pub enum KeyError {
 
 /// The keys of `AUTH_SIGNING_KEY`: the first signs, all are published.
 pub struct SigningKeys {
-    signing: EncodingKey,
+    signing: Ed25519KeyPair,
     jwks: Vec<Jwk>,
 }
 
@@ -64,7 +64,7 @@ impl SigningKeys {
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let blocks = pem::parse_many(text).map_err(|_| KeyError::NoPem)?;
         let first = blocks.first().ok_or(KeyError::NoPem)?;
-        let signing = EncodingKey::from_ed_der(first.contents());
+        let signing = key_pair(first).ok_or(KeyError::NotEd25519(1))?;
         let jwks = blocks
             .iter()
             .enumerate()
@@ -74,7 +74,7 @@ impl SigningKeys {
     }
 
     /// The key that signs, and its id.
-    pub fn signing(&self) -> (&str, &EncodingKey) {
+    pub fn signing(&self) -> (&str, &Ed25519KeyPair) {
         // Never empty: `from_pem` refuses that.
         let kid = self.jwks.first().map_or("", |key| &key.kid);
         (kid, &self.signing)
@@ -92,13 +92,16 @@ impl SigningKeys {
     }
 }
 
-fn public_key(block: &pem::Pem) -> Option<Jwk> {
+fn key_pair(block: &pem::Pem) -> Option<Ed25519KeyPair> {
     if block.tag() != PEM_TAG {
         return None;
     }
     // PKCS#8 version 1 (openssl) has no public key in it, version 2 (ring) has.
-    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(block.contents()).ok()?;
-    let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(block.contents()).ok()
+}
+
+fn public_key(block: &pem::Pem) -> Option<Jwk> {
+    let x = URL_SAFE_NO_PAD.encode(key_pair(block)?.public_key());
     Some(Jwk {
         kid: thumbprint(&x),
         kty: "OKP".to_owned(),

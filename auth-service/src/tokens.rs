@@ -50,7 +50,7 @@ impl Tokens {
         session_id: Uuid,
         phone: &PhoneNumber,
         now: UnixMillis,
-    ) -> Result<AccessToken, jsonwebtoken::errors::Error> {
+    ) -> Result<AccessToken, serde_json::Error> {
         let iat = now.seconds();
         let lifetime = self.rules.access_lifetime.as_secs();
         let exp = iat.saturating_add_unsigned(lifetime);

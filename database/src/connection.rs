@@ -1,6 +1,6 @@
 //! A connection while it is used.
 //!
-//! It goes back to its pool only in good order. One that broke or does not
+//! It goes back to where it came from only in good order. One that broke or does not
 //! answer is closed at once, and one whose user went away in the middle (a
 //! client that hung up) is tidied up first. All that is done in bounded time,
 //! sqlx's own question to a connection that comes back too, and the place in
@@ -19,6 +19,7 @@ use crate::{
     Error, Row, Value,
     engine::{postgres_rows, sqlite_rows},
     gate::Pass,
+    kept::{Kept, Used},
 };
 
 /// How long PostgreSQL may take to answer a statement. SQLite has no such
@@ -62,17 +63,14 @@ pub(crate) struct Connection {
 }
 
 enum Inner {
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Used, Kept),
     Sqlite(PoolConnection<Sqlite>),
 }
 
 impl Connection {
-    pub(crate) fn postgres(
-        connection: PoolConnection<Postgres>,
-        pass: Pass,
-        breaks: Breaks,
-    ) -> Self {
-        Self::new(Inner::Postgres(connection), pass, breaks)
+    /// Goes to `kept` when it was used.
+    pub(crate) fn postgres(used: Used, kept: Kept, pass: Pass, breaks: Breaks) -> Self {
+        Self::new(Inner::Postgres(used, kept), pass, breaks)
     }
 
     pub(crate) fn sqlite(connection: PoolConnection<Sqlite>, pass: Pass) -> Self {
@@ -100,7 +98,9 @@ impl Connection {
         };
         self.busy = true;
         let outcome = match inner {
-            Inner::Postgres(it) => in_time(postgres_rows(&mut **it, sql, values)).await,
+            Inner::Postgres(it, _) => {
+                in_time(postgres_rows(&mut *it.connection, sql, values)).await
+            }
             Inner::Sqlite(it) => sqlite_rows(&mut **it, sql, values).await,
         };
         self.came_of_it(outcome)
@@ -135,7 +135,10 @@ impl Connection {
         };
         self.busy = true;
         let outcome = match inner {
-            Inner::Postgres(it) => in_time(said(sqlx::raw_sql(postgres).execute(&mut **it))).await,
+            Inner::Postgres(it, _) => {
+                let statement = sqlx::raw_sql(postgres).execute(&mut *it.connection);
+                in_time(said(statement)).await
+            }
             Inner::Sqlite(it) => said(sqlx::raw_sql(sqlite).execute(&mut **it)).await,
         };
         self.came_of_it(outcome)
@@ -170,7 +173,7 @@ impl Inner {
     /// Without a word to the server, which may not be there.
     fn close_at_once(self) {
         match self {
-            Self::Postgres(connection) => drop(connection.detach()),
+            Self::Postgres(used, _) => drop(used.connection.detach()),
             Self::Sqlite(connection) => drop(connection.detach()),
         }
     }
@@ -178,22 +181,22 @@ impl Inner {
     /// Leaves it as it was before its user came.
     async fn tidy_up(&mut self, busy: bool, in_transaction: bool) -> Result<(), Error> {
         match self {
-            Self::Postgres(it) if in_transaction => {
-                said(sqlx::raw_sql(UNDO).execute(&mut **it)).await
+            Self::Postgres(it, _) if in_transaction => {
+                said(sqlx::raw_sql(UNDO).execute(&mut *it.connection)).await
             }
             Self::Sqlite(it) if in_transaction => {
                 said(sqlx::raw_sql(UNDO).execute(&mut **it)).await
             }
-            Self::Postgres(it) if busy => Ok(it.ping().await?),
+            Self::Postgres(it, _) if busy => Ok(it.connection.ping().await?),
             Self::Sqlite(it) if busy => Ok(it.ping().await?),
-            Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+            Self::Postgres(..) | Self::Sqlite(_) => Ok(()),
         }
     }
 
     /// Gives it back to its pool.
     async fn give_back(mut self) {
         match &mut self {
-            Self::Postgres(it) => it.return_to_pool().await,
+            Self::Postgres(it, _) => it.connection.return_to_pool().await,
             Self::Sqlite(it) => it.return_to_pool().await,
         }
     }
@@ -209,6 +212,15 @@ impl Drop for Connection {
         };
         let (busy, in_transaction) = (self.busy, self.in_transaction);
         let pass = self.pass.take();
+        if !busy && !in_transaction {
+            match inner {
+                Inner::Postgres(used, kept) if used.is_young() => {
+                    let Some(used) = kept.put(used) else { return };
+                    inner = Inner::Postgres(used, kept);
+                }
+                other => inner = other,
+            }
+        }
         runtime.spawn(async move {
             let tidying = inner.tidy_up(busy, in_transaction);
             match tokio::time::timeout(TIDY_WITHIN, tidying).await {
@@ -217,6 +229,16 @@ impl Drop for Connection {
                 Ok(Err(_)) | Err(_) => inner.close_at_once(),
             }
             drop(pass);
+        });
+    }
+}
+
+/// Gives a connection back to its pool, in bounded time: one whose way is not done
+/// by then is closed.
+pub(crate) fn give_back(mut connection: PoolConnection<Postgres>) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            let _ = tokio::time::timeout(TIDY_WITHIN, connection.return_to_pool()).await;
         });
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use sqlx::{
-    Connection as _, PgPool, SqlitePool,
+    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -14,6 +14,7 @@ use crate::{
     connection::{Breaks, Connection, GIVE_UP},
     figures::Pool,
     gate::{Gate, MOST_WAITING},
+    kept::{Kept, TRUSTED_IDLE, Used},
     presence::Presence,
     row::Inner,
     url::DatabaseUrl,
@@ -26,9 +27,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// question whether it is there.
 const CONNECTIONS: u32 = 16;
 const AND_ONE_TO_ASK: u32 = 1;
-/// A connection that was idle this long is asked whether it still lives before
-/// it is used; asking every time would double the round trips.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a SQLite write waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite connections that only read. There is one that writes.
@@ -49,6 +47,7 @@ pub(crate) enum Engine {
 /// PostgreSQL.
 pub(crate) struct Server {
     pool: PgPool,
+    kept: Kept,
     pub(crate) migrating: PgPool,
     gate: Gate,
     presence: Presence,
@@ -93,7 +92,10 @@ impl Engine {
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Postgres(server) => server.pool.close().await,
+            Self::Postgres(server) => {
+                server.kept.close();
+                server.pool.close().await;
+            }
             Self::Sqlite { writer, reader } => {
                 reader.pool.close().await;
                 writer.pool.close().await;
@@ -109,7 +111,9 @@ impl Server {
             .application_name("customauth")
             // There are no floating-point numbers here, and PgBouncer refuses a
             // client that speaks of them.
-            .extra_float_digits(None);
+            .extra_float_digits(None)
+            // Its times are counted, and it has no values to tell.
+            .disable_statement_logging();
         let breaks = Breaks::default();
         let known = breaks.clone();
         let pool = PgPoolOptions::new()
@@ -139,6 +143,7 @@ impl Server {
             .connect_lazy_with(options.clone());
         Self {
             pool,
+            kept: Kept::default(),
             migrating,
             gate: Gate::new(CONNECTIONS, MOST_WAITING),
             presence: Presence::new(options),
@@ -150,7 +155,7 @@ impl Server {
         Pool {
             name: "postgres",
             gate: &self.gate,
-            idle: self.pool.num_idle(),
+            idle: self.pool.num_idle() + self.kept.count(),
         }
     }
 
@@ -159,12 +164,17 @@ impl Server {
         let pass = self.gate.enter().await?;
         // It may have gone while this one waited for its place.
         self.presence.check()?;
+        let at_work =
+            |used, pass| Connection::postgres(used, self.kept.clone(), pass, self.breaks.clone());
+        if let Some(used) = self.kept.take(&self.breaks) {
+            return Ok(at_work(used, pass));
+        }
         let acquired = tokio::select! {
             acquired = self.pool.acquire() => acquired,
             () = self.presence.lost(&self.pool) => return Err(Error::Gone),
         };
         match acquired {
-            Ok(connection) => Ok(Connection::postgres(connection, pass, self.breaks.clone())),
+            Ok(connection) => Ok(at_work(Used::from_pool(connection), pass)),
             Err(error) => {
                 self.presence.look(&self.pool);
                 Err(Error::Unavailable(error))

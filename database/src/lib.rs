@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod figures;
 mod gate;
+mod kept;
 mod migrations;
 mod presence;
 mod row;

@@ -3,7 +3,8 @@
 //! `jsonwebtoken` brings either aws-lc, whose C takes longer to build than the
 //! rest of this product, or the RustCrypto crates with an `rsa` that has an
 //! open advisory (RUSTSEC-2023-0071). rustls needs a provider anyway: the same
-//! one signs the two kinds of token here, EdDSA (RFC 8037) and HS256.
+//! one checks the two kinds of token here, EdDSA (RFC 8037) and HS256, and signs
+//! the latter; access tokens are signed where their claims are.
 
 use std::sync::Once;
 
@@ -14,7 +15,7 @@ use jsonwebtoken::{
 };
 use ring::{
     hmac,
-    signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey},
+    signature::{ED25519, UnparsedPublicKey},
 };
 use signature::{Signer, Verifier};
 
@@ -38,9 +39,6 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the provider's type")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     match algorithm {
-        Algorithm::EdDSA => Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.as_bytes())
-            .map(|pair| Box::new(EdSigner(pair)) as _)
-            .map_err(|_| ErrorKind::InvalidEddsaKey.into()),
         Algorithm::HS256 => Ok(Box::new(Hmac(hmac_key(key.as_bytes())))),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
@@ -61,20 +59,6 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
 
 fn hmac_key(bytes: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, bytes)
-}
-
-struct EdSigner(Ed25519KeyPair);
-
-impl Signer<Vec<u8>> for EdSigner {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.0.sign(message).as_ref().to_vec())
-    }
-}
-
-impl JwtSigner for EdSigner {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
-    }
 }
 
 struct EdVerifier(UnparsedPublicKey<Vec<u8>>);

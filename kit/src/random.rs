@@ -51,14 +51,22 @@ pub fn below(random: &dyn Random, bound: u64) -> u64 {
     }
 }
 
-/// `length` characters, each drawn uniformly from an ASCII `alphabet`.
+/// `length` characters, each drawn uniformly from an ASCII `alphabet` of 1 to 256.
 pub fn text(random: &dyn Random, alphabet: &[u8], length: usize) -> String {
-    (0..length)
-        .map(|_| {
-            let index = usize::try_from(below(random, alphabet.len() as u64)).unwrap_or(0);
-            char::from(alphabet[index])
-        })
-        .collect()
+    // A byte from here on is drawn again: it would favour the first characters.
+    let even = 256 - 256 % alphabet.len().clamp(1, 256);
+    let mut drawn = String::with_capacity(length);
+    while drawn.len() < length {
+        // A block at once, for each is a system call.
+        let block: [u8; 32] = bytes(random);
+        let even = block
+            .into_iter()
+            .map(usize::from)
+            .filter(|&byte| byte < even);
+        let characters = even.map(|byte| char::from(alphabet[byte % alphabet.len()]));
+        drawn.extend(characters.take(length - drawn.len()));
+    }
+    drawn
 }
 
 /// A fresh UUIDv7 (RFC 9562): ordered by time, with 74 random bits.

@@ -4,7 +4,10 @@
 use std::{fmt::Debug, str::FromStr, sync::LazyLock};
 
 use auth_service::{challenges::ChallengeStoreUrl, signing_keys::SigningKeys};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use database::DatabaseUrl;
 use http::Uri;
 use kit::{
@@ -12,6 +15,7 @@ use kit::{
     cors::CorsOrigins,
     settings::SecretKey,
 };
+use ring::signature::KeyPair as _;
 use tokio::runtime::{Builder, Runtime};
 
 use super::{text, tokens};
@@ -128,9 +132,9 @@ pub(crate) fn signing_keys(data: &[u8]) -> bool {
         return false;
     };
     let (kid, key) = keys.signing();
-    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
-    jsonwebtoken::encode(&header, &(), key).expect("the first key signs");
     assert_eq!(keys.jwks()[0].kid, kid);
+    let public = URL_SAFE_NO_PAD.encode(key.public_key());
+    assert_eq!(keys.jwks()[0].x, public, "the first key signs");
     for jwk in keys.jwks() {
         assert!(keys.public(&jwk.kid).is_some());
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use auth_service::{mac::Hasher, refresh_token::RefreshToken};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::DecodingKey;
 use kit::{
     access_token::{AccessClaims, AccessTokenVerifier, KeyFinder},
     clock::{HeldClock, UnixMillis},
@@ -95,11 +95,8 @@ static SERVICES: LazyLock<ServiceTokenVerifier> = LazyLock::new(|| {
 static HASHER: LazyLock<Hasher> = LazyLock::new(|| Hasher::new(&SecretKey::new(SECRET)));
 
 /// The two tokens that were issued: one that is good, and one that was.
-static ISSUED: LazyLock<[String; 2]> = LazyLock::new(|| {
-    kit::crypto::install();
-    let key = EncodingKey::from_ed_der(&private_key());
-    [NOW + 1, NOW].map(|exp| claims(exp).sign(KID, &key).unwrap())
-});
+static ISSUED: LazyLock<[String; 2]> =
+    LazyLock::new(|| [NOW + 1, NOW].map(|exp| claims(exp).sign(KID, &PAIR).unwrap()));
 
 static MINTED: LazyLock<String> = LazyLock::new(|| {
     kit::crypto::install();
