@@ -59,6 +59,8 @@ pub(crate) struct Requested {
     pub(crate) challenge_id: ChallengeId,
     pub(crate) expires_at: UnixMillis,
     pub(crate) code_length: usize,
+    /// When the next one may be asked for.
+    pub(crate) resend_after: Duration,
     /// Only where nothing is really sent.
     pub(crate) simulated_code: Option<Code>,
 }
@@ -113,7 +115,8 @@ impl Auth {
             tokio::time::sleep(delay).await;
         }
         audit!("code_request", "sent", ?phone, %client);
-        Ok(self.requested(started))
+        let gap = self.challenges.rules().phone_limits.gap;
+        Ok(self.requested(started, gap))
     }
 
     /// Starts a challenge of a test number, if it is for one: nothing is sent, so
@@ -140,14 +143,15 @@ impl Auth {
             .start_fixed(&phone, invited_by, client, code, now)
             .await?;
         audit!("code_request", "test number", %client);
-        Ok(Some(self.requested(started)))
+        Ok(Some(self.requested(started, Duration::ZERO)))
     }
 
-    fn requested(&self, started: Started) -> Requested {
+    fn requested(&self, started: Started, resend_after: Duration) -> Requested {
         Requested {
             challenge_id: started.id,
             expires_at: started.expires_at,
             code_length: started.code.digits().len(),
+            resend_after,
             simulated_code: match self.sms.disclosure() {
                 Disclosure::InAnswer => Some(started.code),
                 Disclosure::Nowhere => None,

@@ -140,7 +140,7 @@ impl AuthService for AuthGrpc {
                 .simulated_code
                 .map(|code| code.digits().to_owned()),
             lifetime_seconds: seconds(rules.lifetime),
-            resend_after_seconds: seconds(rules.phone_limits.gap),
+            resend_after_seconds: seconds(requested.resend_after),
         }))
     }
 

@@ -465,14 +465,14 @@ async fn a_lost_message_is_told_once(place: Place) {
     let delivered = killed.sends(&kazakh(1), HOME).await;
     killed.sends(&kazakh(2), HOME).await;
     bench.guards.look_round(bench.now()).await.unwrap();
-    assert_eq!(bench.metric("customauth_sms_under_way"), 2);
+    assert_eq!(bench.metric("customauth_sms_messages_under_way"), 2);
     killed.guards.settle(delivered.id).await;
     drop(killed);
 
     // Its code may still be entered, and who has it may be about to tell.
     bench.clock.advance(LIFETIME + Duration::from_secs(9));
     bench.guards.look_round(bench.now()).await.unwrap();
-    assert_eq!(bench.metric("customauth_sms_under_way"), 1);
+    assert_eq!(bench.metric("customauth_sms_messages_under_way"), 1);
     assert_eq!(bench.metric("customauth_sms_lost_total"), 0);
     bench.clock.advance(Duration::from_secs(1));
     let replicas: Vec<_> = (0..4).map(|_| bench.replica(&[])).collect();
@@ -487,7 +487,7 @@ async fn a_lost_message_is_told_once(place: Place) {
     assert_eq!(told, 1);
     bench.guards.look_round(bench.now()).await.unwrap();
     assert_eq!(bench.metric("customauth_sms_lost_total"), 0);
-    assert_eq!(bench.metric("customauth_sms_under_way"), 0);
+    assert_eq!(bench.metric("customauth_sms_messages_under_way"), 0);
 }
 
 async fn many_lost_messages_are_told(place: Place) {
@@ -509,7 +509,7 @@ async fn what_is_refused_is_not_under_way(place: Place) {
     bench.sends(&kazakh(1), HOME).await;
     bench.refused(&kazakh(2), HOME).await;
     bench.guards.look_round(bench.now()).await.unwrap();
-    assert_eq!(bench.metric("customauth_sms_under_way"), 1);
+    assert_eq!(bench.metric("customauth_sms_messages_under_way"), 1);
 }
 
 async fn the_day_is_shown(place: Place) {
@@ -599,7 +599,7 @@ async fn an_outage_lets_nothing_pass_and_tells_nothing_as_lost() {
 
     broken.down.store(false, Ordering::Relaxed);
     guards.look_round(bench.now()).await.unwrap();
-    assert_eq!(broken_bench.metric("customauth_sms_under_way"), 0);
+    assert_eq!(broken_bench.metric("customauth_sms_messages_under_way"), 0);
     bench.clock.advance(HOUR);
     guards.look_round(bench.now()).await.unwrap();
     assert_eq!(broken_bench.metric("customauth_sms_lost_total"), 0);

@@ -126,6 +126,7 @@ async fn with_a_provider_nothing_is_sent_and_no_guard_counts_it() {
         assert_eq!(asked.status, 200, "{}", asked.body);
         assert!(!asked.body.contains("(use "), "{}", asked.body);
         assert!(!asked.body.contains("1234"), "{}", asked.body);
+        assert_eq!(asked.header("resend-after"), "0");
     }
     let answer = enter(&product, "1234").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -134,7 +135,7 @@ async fn with_a_provider_nothing_is_sent_and_no_guard_counts_it() {
         "queued_total 0",
         "admitted_total{prefix=\"other\"} 0",
         "entered_total{prefix=\"other\"} 0",
-        "under_way 0",
+        "messages_under_way 0",
     ] {
         let line = format!("customauth_sms_{line}\n");
         assert!(metrics.contains(&line), "{line}{metrics}");

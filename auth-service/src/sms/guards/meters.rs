@@ -78,7 +78,7 @@ impl Meters {
                 &[],
             ),
             under_way: metrics.gauges(
-                "customauth_sms_under_way",
+                "customauth_sms_messages_under_way",
                 "Messages whose fate is not known yet, in all replicas.",
                 &[],
             ),
