@@ -1,5 +1,9 @@
 //! What the product counts is what happened; and it tells no more than that.
 
+mod documented;
+mod listener;
+mod scrape;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -22,77 +26,13 @@ use crate::{
     },
 };
 
+use scrape::{Families, Labels, Scrape};
+
 crate::on_both_storages![
     a_journey_is_counted,
     no_client_is_found_in_it,
     what_nobody_knows_makes_no_series,
 ];
-
-type Labels = BTreeSet<String>;
-type Families = BTreeMap<String, Option<Labels>>;
-
-/// A scrape's text.
-struct Scrape(String);
-
-impl Scrape {
-    async fn of(url: &str) -> Self {
-        let answer = request("GET", url, &[], "").await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let format = "text/plain; version=0.0.4; charset=utf-8";
-        assert_eq!(answer.header("content-type"), format);
-        Self(answer.body)
-    }
-
-    /// The value of a series, which is there.
-    #[track_caller]
-    fn value(&self, series: &str) -> f64 {
-        let of = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
-        let found = self.0.lines().find_map(of);
-        found.unwrap_or_else(|| panic!("no {series} in\n{}", self.0))
-    }
-
-    #[track_caller]
-    fn assert(&self, expected: &[(&str, f64)]) {
-        for (series, value) in expected {
-            let found = self.value(series);
-            assert!(
-                (found - value).abs() < 0.5,
-                "{series}: {found}, not {value}"
-            );
-        }
-    }
-
-    fn samples(&self) -> impl Iterator<Item = &str> {
-        self.0.lines().filter(|line| !line.starts_with('#'))
-    }
-
-    /// The names of all families, with the labels that their samples have, if
-    /// there are any.
-    fn families(&self) -> Families {
-        let named = self.0.lines().filter_map(|line| {
-            let (name, _) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
-            Some((name.to_owned(), None))
-        });
-        let mut families: Families = named.collect();
-        for sample in self.samples() {
-            let (name, labels) = sample.split_once(['{', ' ']).unwrap();
-            let of_histogram = ["_bucket", "_sum", "_count"];
-            let family = of_histogram.iter().find_map(|end| name.strip_suffix(end));
-            let family = family.filter(|family| families.contains_key(*family));
-            let known = families.get_mut(family.unwrap_or(name)).unwrap();
-            let known = known.get_or_insert_default();
-            if sample.contains('{') {
-                let (labels, _) = labels.rsplit_once('}').unwrap();
-                let names = labels
-                    .split("\",")
-                    .filter_map(|each| each.split_once("=\""));
-                let names = names.map(|(name, _)| name).filter(|name| *name != "le");
-                known.extend(names.map(str::to_owned));
-            }
-        }
-        families
-    }
-}
 
 impl Product {
     async fn scrape(&self) -> Scrape {
@@ -277,188 +217,3 @@ async fn an_outage_shows() {
 }
 
 const ON_A_FREE_PORT: &str = "--metrics-listen=127.0.0.1:0";
-
-fn page(address: &str) -> String {
-    format!("http://{address}/metrics")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_of_three_programs_tells_its_own() {
-    let mut trio = Trio::with("0", &[ON_A_FREE_PORT]);
-    let [gateway, auth, profile] = [&mut trio.gateway, &mut trio.auth, &mut trio.profile]
-        .map(|program| page(&program.line_after("metrics on ")));
-    sign_in(&trio.base, "+77777777766").await;
-    let public = format!("{}/metrics", trio.base);
-    assert_eq!(request("GET", &public, &[], "").await.status, 404);
-
-    let gateway = Scrape::of(&gateway).await;
-    gateway.assert(&[(
-        r#"customauth_http_requests_total{method="PATCH",route="/api/v1/auths",status="200"}"#,
-        1.0,
-    )]);
-    assert!(!gateway.0.contains("sign_ins_total"), "{}", gateway.0);
-    let auth = Scrape::of(&auth).await;
-    auth.assert(&[
-        (r#"customauth_sign_ins_total{outcome="new_user"}"#, 1.0),
-        (r#"customauth_grpc_requests_total{code="OK",method="RequestCode",service="auth-service"}"#, 1.0),
-    ]);
-    assert!(!auth.0.contains("profile-service\",method"), "{}", auth.0);
-    let profile = Scrape::of(&profile).await;
-    profile.assert(&[(
-        r#"customauth_grpc_requests_total{code="OK",method="CreateProfile",service="profile-service"}"#,
-        1.0,
-    )]);
-    assert!(!profile.0.contains("customauth_http_"), "{}", profile.0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn they_can_be_read_until_the_last_request_is_answered() {
-    let data = tempfile::tempdir().unwrap();
-    let mut slow = customauth(data.path());
-    slow.arg(ON_A_FREE_PORT).env("AUTH_SMS_DELAY_MS", "4000");
-    let mut process = Process::start(slow);
-    let base = process.line_after("HTTP/JSON");
-    let metrics = process.line_after("metrics ");
-    ready(&base).await;
-    assert_eq!(
-        request("GET", &format!("{base}/metrics"), &[], "")
-            .await
-            .status,
-        404
-    );
-    let auths = format!("{base}/api/v1/auths/");
-    let waiting = tokio::spawn(async move {
-        let body = json!({ "phone_number": "+77777777766" }).to_string();
-        let json = [("content-type", "application/json")];
-        request("POST", &auths, &json, body).await.status
-    });
-    let in_flight = "customauth_http_requests_in_flight";
-    for _ in 0..200 {
-        if Scrape::of(&metrics).await.value(in_flight) > 0.0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    process.signal("-TERM");
-    let address = base.trim_start_matches("http://");
-    for _ in 0..100 {
-        if tokio::net::TcpStream::connect(address).await.is_err() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    // The gateway is closed, and still at it.
-    Scrape::of(&metrics).await.assert(&[(in_flight, 1.0)]);
-    assert!(!waiting.is_finished());
-    assert_eq!(waiting.await.unwrap(), 200);
-    let (status, stderr) = process.end(END);
-    assert_eq!(status, Some(0), "{stderr}");
-    let address = metrics
-        .trim_start_matches("http://")
-        .trim_end_matches("/metrics");
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
-}
-
-#[test]
-fn a_wrong_or_taken_address_is_one_clear_line() {
-    let data = tempfile::tempdir().unwrap();
-    let directory = format!("--data-dir={}", data.path().display());
-    let line = complaint("customauth", &["--metrics-listen=9464", &directory]);
-    assert!(line.contains("--metrics-listen"), "{line}");
-
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    let mut gateway = command("gateway");
-    gateway
-        .args([
-            "--gateway-listen=127.0.0.1:0",
-            crate::common::processes::GATEWAY_KEY,
-        ])
-        .args([
-            "--auth-url=http://127.0.0.1:1",
-            "--profile-url=http://127.0.0.1:1",
-        ])
-        .arg(format!("--metrics-listen={address}"));
-    for mut program in [customauth(data.path()), gateway] {
-        program.env("METRICS_LISTEN", address.to_string());
-        let output = program.output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        let start = format!("error: METRICS_LISTEN: cannot listen on {address}: ");
-        assert!(stderr.starts_with(&start), "{stderr}");
-    }
-}
-
-/// A row of docs/metrics.md's tables: a name and its labels.
-fn row(line: &str) -> Option<(String, Labels)> {
-    let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
-    let name = cells.next()?.strip_suffix('`')?.to_owned();
-    let labels = cells.next()?.split(", ").filter(|label| !label.is_empty());
-    let labels = labels.map(|label| label.trim_matches('`').to_owned());
-    Some((name, labels.collect()))
-}
-
-/// What the product has with these settings, after somebody signed in.
-async fn served(product: Product) -> Families {
-    User::new(&product, &phone(1)).await;
-    product.get("/nothing", None).await;
-    product.scrape().await;
-    product.scrape().await.families()
-}
-
-/// The same with messages that are really sent, or not: to each family of theirs
-/// something has happened.
-async fn served_with_a_provider() -> Families {
-    let receiver = Receiver::start(&[Reply::Takes]).await;
-    let limits = [
-        "--auth-sms-countries=+7",
-        "--auth-sms-prices=*=0.10",
-        "--auth-sms-daily-cost=*=100",
-    ];
-    let flags = sms::flags("webhook", &receiver, &receiver);
-    let product = sms::product(&flags, &limits).await;
-    for (number, status) in [(sms::phone(1), 200), ("+4915123456789".to_owned(), 429)] {
-        let asked = sms::ask(&product, &number).await;
-        assert_eq!(asked.status, status, "{}", asked.body);
-    }
-    receiver.messages(1).await;
-    let delivered = r#"customauth_sms_messages_total{outcome="delivered"} 1"#;
-    for _ in 0..500 {
-        let scrape = product.scrape().await;
-        if scrape.0.contains(delivered) {
-            return scrape.families();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("nothing was delivered within 10 s");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_lists_all_that_there_is_and_nothing_else() {
-    let page = include_str!("../../docs/metrics.md");
-    let listed: BTreeMap<String, Labels> = page.lines().filter_map(row).collect();
-    let mut there = served(Product::embedded(&[]).await).await;
-    there.extend(served(Product::servers(&[]).await).await);
-    for (name, labels) in served_with_a_provider().await {
-        if name.starts_with("customauth_sms_") {
-            assert!(labels.is_some(), "nothing happened to {name}");
-            there.insert(name, labels);
-        }
-    }
-    let names: BTreeSet<_> = listed.keys().collect();
-    assert_eq!(names, there.keys().collect());
-    for (name, labels) in &there {
-        // Of what has counted nothing yet, the labels do not show.
-        if let Some(labels) = labels {
-            assert_eq!(labels, &listed[name], "the labels of {name}");
-        }
-    }
-
-    // What it says elsewhere, in the alerts, is there too.
-    let words = page.split(|each: char| !each.is_ascii_alphanumeric() && each != '_');
-    for word in words.filter(|word| word.starts_with("customauth_")) {
-        let family = word.strip_suffix("_bucket").unwrap_or(word);
-        assert!(there.contains_key(family), "{word}");
-    }
-}
