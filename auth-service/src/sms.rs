@@ -15,6 +15,7 @@ pub mod queue;
 pub mod segments;
 mod simulated;
 pub mod text;
+mod tries;
 pub mod twilio;
 pub mod webhook;
 

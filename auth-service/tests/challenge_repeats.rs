@@ -19,6 +19,7 @@ use kit::{
     random::{SystemRandom, bytes},
     settings::SecretKey,
 };
+use testkit::PrivateRedis;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
@@ -219,4 +220,16 @@ async fn silence_is_not_waited_for_longer_than_a_second() {
         assert!(asked.elapsed() < Duration::from_secs(3));
     }
     assert_eq!(server.seen(), ["EVALSHA", "DEL"].repeat(2));
+}
+
+/// A process that is busy for longer than Redis has to answer. The answer came in
+/// time, and was not read yet.
+#[tokio::test]
+async fn an_answer_that_a_busy_process_has_not_read_yet_counts() {
+    let url: ChallengeStoreUrl = PrivateRedis::shared().url().parse().unwrap();
+    let store = open(&url).unwrap();
+    store.ping().await.unwrap();
+    let busy = async { std::thread::sleep(Duration::from_millis(1_500)) };
+    let (answer, ()) = tokio::join!(store.ping(), busy);
+    answer.unwrap();
 }

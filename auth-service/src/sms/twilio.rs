@@ -13,20 +13,21 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
 use http_body_util::Full;
-use kit::{backoff::jittered, clock::Clock};
+use kit::clock::Clock;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
 use super::{
     http::{Answer, HttpClient, Unanswered},
     message::Message,
     provider::{Failure, Provider},
+    tries::{Tries, Try},
 };
 
-/// How often a message is tried that was surely not taken.
-const TRIES: u32 = 2;
-/// The least pause between two tries.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Only what was surely not taken is tried again.
+const TRIES: Tries = Tries {
+    most: 2,
+    pause: Duration::from_millis(300),
+};
 /// For how long Twilio may hold a message back, in seconds: the bounds that it
 /// names.
 const VALIDITY: (u64, u64) = (1, 14_400);
@@ -99,37 +100,15 @@ impl Provider for Twilio {
     }
 
     async fn send(&self, message: &Message, patience: Duration) -> Result<(), Failure> {
-        let until = Instant::now() + patience;
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let tried = TRIES.until_taken(patience, |_, left| async move {
             let Some(request) = self.request(message) else {
                 let impossible = "the request could not be made".to_owned();
-                return Err(Failure::NotTaken(impossible));
+                return Try::Failed(Failure::NotTaken(impossible));
             };
-            let left = until.saturating_duration_since(Instant::now());
-            let (failure, pause) = match read(self.http.send(request, left).await) {
-                Try::Taken => return Ok(()),
-                Try::Failed(failure) => return Err(failure),
-                Try::Again(failure, pause) => (failure, pause),
-            };
-            let pause = pause.unwrap_or_default().max(jittered(PAUSE));
-            let left = until.saturating_duration_since(Instant::now());
-            if tries == TRIES || pause >= left {
-                return Err(failure);
-            }
-            sleep(pause).await;
-        }
+            read(self.http.send(request, left).await)
+        });
+        tried.await
     }
-}
-
-/// What came of a try.
-enum Try {
-    Taken,
-    Failed(Failure),
-    /// It was surely not taken, and may be the next time; Twilio may have said
-    /// when.
-    Again(Failure, Option<Duration>),
 }
 
 fn read(answered: Result<Answer, Unanswered>) -> Try {

@@ -14,25 +14,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::Full;
-use kit::{
-    backoff::jittered,
-    clock::{Clock, UnixMillis},
-};
+use kit::clock::{Clock, UnixMillis};
 use ring::hmac;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
     http::{Answer, HttpClient, Unanswered},
     message::Message,
     provider::{Failure, Provider},
+    tries::{Tries, Try},
 };
 
-/// How often a message is tried.
-const TRIES: u32 = 3;
-/// The least pause between two tries.
-const PAUSE: Duration = Duration::from_millis(200);
+const TRIES: Tries = Tries {
+    most: 3,
+    pause: Duration::from_millis(200),
+};
 /// What an answer may take on its way back: by so much is `answer_by` before the
 /// end of the wait, or by a quarter of it.
 const WAY_BACK: Duration = Duration::from_millis(500);
@@ -148,41 +145,13 @@ impl Provider for Webhook {
     }
 
     async fn send(&self, message: &Message, patience: Duration) -> Result<(), Failure> {
-        let until = Instant::now() + patience;
-        let mut uncertain = None;
-        let mut tries = 0;
-        let failed = loop {
-            tries += 1;
-            let left = until.saturating_duration_since(Instant::now());
+        let tried = TRIES.until_taken(patience, |number, left| async move {
             // A try that gets no answer leaves time for another.
-            let share = if tries < TRIES { left / 2 } else { left };
-            let (failure, pause) = match self.try_once(message, share).await {
-                Try::Taken => return Ok(()),
-                Try::Failed(failure) => break failure,
-                Try::Again(failure, pause) => (failure, pause),
-            };
-            let pause = pause.unwrap_or_default().max(jittered(PAUSE * tries));
-            let left = until.saturating_duration_since(Instant::now());
-            if tries == TRIES || pause >= left {
-                break failure;
-            }
-            if let Failure::Unknown(_) = failure {
-                uncertain = Some(failure);
-            }
-            sleep(pause).await;
-        };
-        // It stays uncertain, whatever a later try was told.
-        Err(uncertain.unwrap_or(failed))
+            let share = if number < TRIES.most { left / 2 } else { left };
+            self.try_once(message, share).await
+        });
+        tried.await
     }
-}
-
-/// What came of a try.
-enum Try {
-    Taken,
-    /// Another one would come to the same.
-    Failed(Failure),
-    /// Another one may do; the receiver may have said when.
-    Again(Failure, Option<Duration>),
 }
 
 fn read(answered: Result<Answer, Unanswered>) -> Try {
