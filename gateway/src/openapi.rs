@@ -1,6 +1,7 @@
 //! The OpenAPI document: what the handlers say of themselves, and what holds
 //! for all of them.
 
+pub(crate) mod page;
 pub(crate) mod refusals;
 
 use utoipa::{

@@ -12,6 +12,7 @@ use crate::{
     file::File,
     openapi::{
         self,
+        page::Page,
         refusals::{ANY, refused},
     },
     services::Services,
@@ -104,13 +105,7 @@ pub(crate) async fn document(State(file): State<File>, headers: HeaderMap) -> Re
     tag = "For machines",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that is known.")),
     responses(
-        (status = 200, description = "The page.", content_type = "text/html", body = String,
-            headers(
-                ("ETag" = String, description = "Names this version."),
-                ("Content-Security-Policy" = String, description = "Only what is here is loaded."),
-            )),
-        (status = 304, description = "It is the one that is known.",
-            headers(("ETag" = String, description = "Names this version."))),
+        Page,
         Refused,
     ),
 )]

@@ -19,7 +19,10 @@ use super::{no_such_method, sessions::rfc_3339, web};
 use crate::{
     answer,
     file::File,
-    openapi::refusals::{ANY, SERVICE, refused},
+    openapi::{
+        page::Page,
+        refusals::{ANY, SERVICE, refused},
+    },
     problem::Problem,
     services::Services,
 };
@@ -135,13 +138,7 @@ pub(crate) async fn messages(
     tag = "Sandbox",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that is known.")),
     responses(
-        (status = 200, description = "The page.", content_type = "text/html", body = String,
-            headers(
-                ("ETag" = String, description = "Names this version."),
-                ("Content-Security-Policy" = String, description = "Only what is here is loaded."),
-            )),
-        (status = 304, description = "It is the one that is known.",
-            headers(("ETag" = String, description = "Names this version."))),
+        Page,
         MessagesRefused,
     ),
 )]
