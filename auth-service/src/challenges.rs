@@ -29,7 +29,7 @@ use store::{
 };
 
 pub use id::{ChallengeId, Slot};
-pub use url::{ChallengeStoreUrl, open};
+pub use url::ChallengeStoreUrl;
 
 /// What the settings say of challenges.
 #[derive(Clone, Copy, Debug)]

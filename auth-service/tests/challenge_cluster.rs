@@ -11,12 +11,13 @@ use std::{
 
 use auth_service::{
     challenges::{
-        BareCodes, Carrier, ChallengeRules, ChallengeStoreUrl, Challenges, Started, open,
+        BareCodes, Carrier, ChallengeRules, ChallengeStoreUrl, Challenges, Started,
         store::{ChallengeStore, PhoneLimits},
     },
     code::Code,
     mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
+    stores::Stores,
 };
 use kit::{
     clock::UnixMillis,
@@ -41,7 +42,7 @@ struct Bench {
 impl Bench {
     fn over(url: &str) -> Self {
         let url: ChallengeStoreUrl = url.parse().unwrap();
-        let store = open(&url).unwrap();
+        let store = Stores::open(&url).unwrap().challenges;
         let pepper = SecretKey::new(bytes(&SystemRandom::default()));
         let rules = ChallengeRules {
             code_length: 4,

@@ -7,12 +7,13 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use auth_service::{
     challenges::{
         BareCodes, Carrier, ChallengeId, ChallengeRules, ChallengeStoreUrl, Challenges, Refused,
-        Started, open,
+        Started,
         store::{ChallengeStore, PhoneLimits},
     },
     code::Code,
     mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
+    stores::Stores,
 };
 use kit::{
     clock::{Clock as _, HeldClock, UnixMillis},
@@ -110,7 +111,7 @@ impl Bench {
 
     fn over(url: &str) -> Self {
         let url: ChallengeStoreUrl = url.parse().unwrap();
-        let store = open(&url).unwrap();
+        let store = Stores::open(&url).unwrap().challenges;
         // A pepper of its own keeps a test's keys apart from the others'.
         let pepper = SecretKey::new(bytes(&SystemRandom::default()));
         Self {

@@ -6,12 +6,13 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use auth_service::{
     challenges::{
-        BareCodes, Carrier, ChallengeRules, ChallengeStoreUrl, Challenges, Refused, Started, open,
+        BareCodes, Carrier, ChallengeRules, ChallengeStoreUrl, Challenges, Refused, Started,
         store::PhoneLimits,
     },
     code::Code,
     mac::Hasher,
     phone::{PhoneCheck, PhoneNumber},
+    stores::Stores,
 };
 use kit::{
     clock::{Clock as _, HeldClock, UnixMillis, millis},
@@ -226,7 +227,7 @@ fn rules(url: &str) -> Challenges {
     };
     let random = Arc::new(SystemRandom::default());
     Challenges::new(
-        open(&url).unwrap(),
+        Stores::open(&url).unwrap().challenges,
         Arc::new(Hasher::new(&pepper)),
         rules,
         random,

@@ -9,10 +9,11 @@ use std::{
 
 use auth_service::{
     challenges::{
-        ChallengeId, ChallengeStoreUrl, Slot, open,
+        ChallengeId, ChallengeStoreUrl, Slot,
         store::{AddressKey, ChallengeStore, PhoneKey},
     },
     mac::{Hasher, Label, Mac},
+    stores::Stores,
 };
 use kit::{
     clock::UnixMillis,
@@ -65,7 +66,7 @@ impl MadeUp {
             }
         });
         Self {
-            store: open(&url).unwrap(),
+            store: Stores::open(&url).unwrap().challenges,
             seen: kept,
         }
     }
@@ -227,7 +228,7 @@ async fn silence_is_not_waited_for_longer_than_a_second() {
 #[tokio::test]
 async fn an_answer_that_a_busy_process_has_not_read_yet_counts() {
     let url: ChallengeStoreUrl = PrivateRedis::shared().url().parse().unwrap();
-    let store = open(&url).unwrap();
+    let store = Stores::open(&url).unwrap().challenges;
     store.ping().await.unwrap();
     let busy = async { std::thread::sleep(Duration::from_millis(1_500)) };
     let (answer, ()) = tokio::join!(store.ping(), busy);

@@ -1,11 +1,8 @@
 //! The setting that names a challenge store.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
-
-use super::store::ChallengeStore;
-use crate::stores::Stores;
 
 /// `redis://`, `redis+cluster://`, `rediss://` and `rediss+cluster://` (TLS), or
 /// `memory://`. A password does not show in `Debug`.
@@ -72,15 +69,6 @@ fn cluster(scheme: &str, nodes: &str) -> RedisResult<Vec<ConnectionInfo>> {
         .split(',')
         .map(|host| format!("{scheme}://{who}{host}").into_connection_info());
     urls.collect()
-}
-
-/// Opens the store. Redis may not be there yet: it is connected to when it is
-/// needed.
-///
-/// # Errors
-/// When the URL cannot be used.
-pub fn open(url: &ChallengeStoreUrl) -> anyhow::Result<Arc<dyn ChallengeStore>> {
-    Ok(Stores::open(url)?.challenges)
 }
 
 #[cfg(test)]

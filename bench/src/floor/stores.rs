@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use auth_service::{
     challenges::{
-        self, BareCodes, Carrier, ChallengeId, ChallengeRules, Challenges, Slot, Started,
+        BareCodes, Carrier, ChallengeId, ChallengeRules, Challenges, Slot, Started,
         store::{Matched, PhoneLimits},
     },
     code::Code,
@@ -110,7 +110,9 @@ impl Alone {
         both.close().await;
         let hasher = Arc::new(Hasher::new(&SecretKey::new([4; 32])));
         let random = Arc::new(SystemRandom::default());
-        let store = challenges::open(&stores.redis.parse().map_err(anyhow::Error::msg)?)?;
+        let store =
+            auth_service::stores::Stores::open(&stores.redis.parse().map_err(anyhow::Error::msg)?)?
+                .challenges;
         let [with_20, with_1000] = followed_phones();
         let mut followed = [Vec::new(), Vec::new(), Vec::new()];
         let known = (0..1_000).map(known_phone).collect();
