@@ -111,60 +111,18 @@ impl Case {
     /// it is used. A first sign-in writes a user, a session and a profile: they
     /// are three rows of one transaction here, though the product keeps them in
     /// two databases and has one more hop between them.
-    pub(crate) fn floor(self) -> &'static [(Part, u32)] {
+    pub(crate) fn floor(self) -> Vec<(Part, u32)> {
+        let rest = [(Part::Http, 3), (Part::Hop, 3), (Part::RedisBare, 1)];
+        let grpc = [(Part::Call, 3), (Part::RedisNamed, 1)];
         match self {
-            Self::New => &[
-                (Part::Http, 3),
-                (Part::Hop, 3),
-                (Part::RedisBare, 1),
-                (Part::SqlThreeRows, 1),
-                (Part::Sign, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile, 1),
-            ],
-            Self::Returning => &[
-                (Part::Http, 3),
-                (Part::Hop, 3),
-                (Part::RedisBare, 1),
-                (Part::SqlReturning, 1),
-                (Part::Sign, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile, 1),
-            ],
-            Self::Profile20 => &[
-                (Part::Http20, 1),
-                (Part::Hop20, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile20, 1),
-            ],
-            Self::Profile1000 => &[
-                (Part::Http1000, 1),
-                (Part::Hop1000, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile1000, 1),
-            ],
-            Self::WrongCode => &[(Part::Http, 1), (Part::Hop, 1), (Part::RedisWrong, 1)],
-            Self::GrpcNew => &[
-                (Part::Call, 3),
-                (Part::RedisNamed, 1),
-                (Part::SqlThreeRows, 1),
-                (Part::Sign, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile, 1),
-            ],
-            Self::GrpcReturning => &[
-                (Part::Call, 3),
-                (Part::RedisNamed, 1),
-                (Part::SqlReturning, 1),
-                (Part::Sign, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile, 1),
-            ],
-            Self::GrpcProfile20 => &[
-                (Part::Call20, 1),
-                (Part::Verify, 1),
-                (Part::SqlProfile20, 1),
-            ],
+            Self::New => sign_in(&rest, Part::SqlThreeRows),
+            Self::Returning => sign_in(&rest, Part::SqlReturning),
+            Self::Profile20 => profile(&[Part::Http20, Part::Hop20], Part::SqlProfile20),
+            Self::Profile1000 => profile(&[Part::Http1000, Part::Hop1000], Part::SqlProfile1000),
+            Self::WrongCode => vec![(Part::Http, 1), (Part::Hop, 1), (Part::RedisWrong, 1)],
+            Self::GrpcNew => sign_in(&grpc, Part::SqlThreeRows),
+            Self::GrpcReturning => sign_in(&grpc, Part::SqlReturning),
+            Self::GrpcProfile20 => profile(&[Part::Call20], Part::SqlProfile20),
         }
     }
 
@@ -173,7 +131,7 @@ impl Case {
     /// statements and transactions, with one hop more. What is above this is in
     /// the hops, and in what is done between the steps.
     pub(crate) fn own_steps(self) -> Vec<(Part, u32)> {
-        let mut parts = self.floor().to_vec();
+        let mut parts = self.floor();
         for (part, _) in &mut parts {
             *part = match *part {
                 Part::SqlThreeRows => Part::StoreNew,
@@ -195,7 +153,7 @@ impl Case {
         let mut parts = Vec::new();
         for case in cases {
             let own = case.own_steps();
-            for &(part, _) in case.floor().iter().chain(&own) {
+            for (part, _) in case.floor().into_iter().chain(own) {
                 if !parts.contains(&part) {
                     parts.push(part);
                 }
@@ -203,4 +161,19 @@ impl Case {
         }
         parts
     }
+}
+
+/// A whole journey that comes `way` and writes so: a token is made, and used once.
+fn sign_in(way: &[(Part, u32)], written: Part) -> Vec<(Part, u32)> {
+    let each = [written, Part::Sign, Part::Verify, Part::SqlProfile];
+    let way = way.iter().copied();
+    way.chain(each.map(|part| (part, 1))).collect()
+}
+
+/// A profile that is asked for and answered over `way`.
+fn profile(way: &[Part], read: Part) -> Vec<(Part, u32)> {
+    let way = way.iter().copied();
+    way.chain([Part::Verify, read])
+        .map(|part| (part, 1))
+        .collect()
 }

@@ -46,11 +46,11 @@ pub(super) fn plot(measures: &Measures) -> String {
             drawing.bar([x, y, width, 18.0], colour);
             x += width;
         }
-        let ratio = Spread::of(&measures.ratios(measured, measured.case.floor())).median;
+        let ratio = Spread::of(&measures.ratios(measured, &measured.case.floor())).median;
         let total = measured.spread(crate::rounds::Round::total).median / 1e3;
         let told = format!("{total:.2} ms, {ratio:.2} ×");
         drawing.text((x + 6.0, y + 14.0), "start", &told);
-        let floor = Spread::of(&measures.cost(measured.case.floor())).median;
+        let floor = Spread::of(&measures.cost(&measured.case.floor())).median;
         drawing.bar([LEFT, y + 19.0, floor * scale, 9.0], "#bbbbbb");
     }
     drawing.finish()

@@ -51,8 +51,8 @@ fn table(title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>
 fn ratios(measures: &Measures) -> String {
     let rows = measures.cases.iter().map(|measured| {
         let case = measured.case;
-        let floor = Spread::of(&measures.cost(case.floor()));
-        let ratio = Spread::of(&measures.ratios(measured, case.floor()));
+        let floor = Spread::of(&measures.cost(&case.floor()));
+        let ratio = Spread::of(&measures.ratios(measured, &case.floor()));
         let own = Spread::of(&measures.ratios(measured, &case.own_steps()));
         vec![
             case.name().to_owned(),
