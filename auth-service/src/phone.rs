@@ -36,9 +36,9 @@ impl PhoneNumber {
     /// # Errors
     /// When it is none, or fails the `check`.
     pub fn parse(input: &str, check: PhoneCheck) -> Result<Self, NotAPhoneNumber> {
-        let digits = digits(input).ok_or(NotAPhoneNumber)?;
+        let asked = format!("+{}", digits(input).ok_or(NotAPhoneNumber)?);
         let number = PHONE_NUMBER_UTIL
-            .parse(format!("+{digits}"), None)
+            .parse(&asked, None)
             .map_err(|_| NotAPhoneNumber)?;
         let fits = match check {
             // A length that is possible only without an area code is none in
@@ -55,10 +55,12 @@ impl PhoneNumber {
         // A national prefix in the middle, as in +44 (0)20…, is gone here.
         let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164);
         // One phone, one spelling, one user: what would be read as yet another
-        // number is none.
-        let again = PHONE_NUMBER_UTIL.parse(&e164, None);
-        if again.ok().as_ref() != Some(&number) {
-            return Err(NotAPhoneNumber);
+        // number is none. What was spelt so already has just been read.
+        if e164 != asked {
+            let again = PHONE_NUMBER_UTIL.parse(&e164, None);
+            if again.ok().as_ref() != Some(&number) {
+                return Err(NotAPhoneNumber);
+            }
         }
         Ok(Self(e164.into_owned()))
     }
