@@ -4,6 +4,7 @@
 mod act;
 mod challenges;
 mod fill;
+mod json;
 mod operation;
 mod side;
 mod sizes;
@@ -107,7 +108,7 @@ pub(crate) async fn run(growth: &Growth, out: &Path) -> anyhow::Result<()> {
     };
     let text = table::text(&results);
     println!("\n{text}");
-    for (name, text) in [("growth.md", text), ("growth.json", table::json(&results)?)] {
+    for (name, text) in [("growth.md", text), ("growth.json", json::text(&results)?)] {
         let path = out.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         println!("{}", path.display());

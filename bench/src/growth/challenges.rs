@@ -90,7 +90,7 @@ impl Held {
                 .kinds
                 .iter()
                 .filter(|kind| (kind.life() > DAY) == lasts);
-            scale * kinds.map(|kind| kind.byte_seconds).sum::<f64>()
+            scale * kinds.fold(0.0, |sum, kind| sum + kind.byte_seconds)
         };
         [sum(false), sum(true)]
     }

@@ -1,7 +1,5 @@
 //! The tables, in Markdown, and all figures as JSON.
 
-use serde_json::{Value, json};
-
 use super::{
     Results, Turn,
     operation::Operation,
@@ -173,7 +171,8 @@ fn held(results: &Results) -> String {
     )
 }
 
-fn lines(results: &Results) -> Vec<Line> {
+/// The figures for many users, with their formulas.
+pub(super) fn lines(results: &Results) -> Vec<Line> {
     let held = |place: usize| {
         results
             .held
@@ -229,38 +228,6 @@ fn sizing(results: &Results) -> String {
         ]
     });
     table(&title, &["what", "how much", "formula"], rows)
-}
-
-/// All of it, for machines.
-pub(super) fn json(results: &Results) -> serde_json::Result<String> {
-    let turn = |turn: &Turn| {
-        let by_process = turn.round.by_process.iter();
-        let by_process: Value = by_process
-            .map(|(name, micros)| ((*name).to_owned(), json!(micros)))
-            .collect();
-        json!({"cpu_us": by_process, "wal_bytes": turn.wal, "operations_a_second": turn.round.rate})
-    };
-    let operations = results.rounds.iter().map(|(what, turns)| {
-        let ratio = Spread::of(&Results::ratios(turns));
-        json!({
-            "operation": what.name(),
-            "ratio": {"median": ratio.median, "least": ratio.least, "most": ratio.most},
-            "small": turns[0].iter().map(turn).collect::<Value>(),
-            "large": turns[1].iter().map(turn).collect::<Value>(),
-        })
-    });
-    let relations = |place: usize| -> Value {
-        let all = results.relations[place].iter();
-        all.map(super::Relation::json).collect()
-    };
-    serde_json::to_string_pretty(&json!({
-        "users": results.users,
-        "shared_buffers": results.shared_buffers,
-        "operations": operations.collect::<Value>(),
-        "relations": {"small": relations(0), "large": relations(1)},
-        "redis": results.held.iter().map(super::Held::json).collect::<Value>(),
-        "sizing": lines(results).iter().map(Line::json).collect::<Value>(),
-    }))
 }
 
 #[cfg(test)]
