@@ -1,5 +1,6 @@
 //! The clients: whole journeys, over connections that stay open.
 
+mod account;
 pub(crate) mod grpc;
 mod player;
 pub(crate) mod rest;
@@ -14,6 +15,7 @@ use std::{
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 
+pub(crate) use account::Pair;
 pub(crate) use player::{Player, another};
 pub(crate) use world::{TRIES, World};
 
@@ -86,8 +88,10 @@ impl Steps {
 /// The address that a client comes from: each has its own, so that the limits of
 /// one address are never the matter.
 pub(crate) fn address_of(client: u32) -> Ipv4Addr {
-    let [_, high, middle, low] = client.to_be_bytes();
-    Ipv4Addr::new(127, 1 + high, middle, 1 + low)
+    const OF_A_PART: u32 = 250;
+    let part = |number: u32| u8::try_from(number % OF_A_PART).unwrap_or(0);
+    let (middle, high) = (client / OF_A_PART, client / OF_A_PART / OF_A_PART);
+    Ipv4Addr::new(127, 1 + part(high), part(middle), 1 + part(client))
 }
 
 /// What a closed loop did.
@@ -136,4 +140,17 @@ pub(crate) async fn closed_loop(
         elapsed: begun.elapsed(),
         times,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_of;
+
+    #[test]
+    fn each_client_has_an_address_of_its_own() {
+        for (client, address) in [(0, "127.1.0.1"), (249, "127.1.0.250"), (250, "127.1.1.1")] {
+            assert_eq!(address_of(client).to_string(), address);
+        }
+        assert_eq!(address_of(65_536).to_string(), "127.2.12.37");
+    }
 }

@@ -1,6 +1,6 @@
 //! The servers and the product's processes.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use testkit::{PrivatePostgres, PrivateRedis};
@@ -26,7 +26,7 @@ const DURABLE: [&str; 3] = [
 
 /// PostgreSQL and Redis, with the databases of the two services.
 pub(crate) struct Machine {
-    pub(crate) postgres: PrivatePostgres,
+    pub(crate) postgres: Arc<PrivatePostgres>,
     pub(crate) redis: PrivateRedis,
     pub(crate) auth_database: String,
     pub(crate) profile_database: String,
@@ -35,7 +35,21 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts both.
     pub(crate) fn start() -> Self {
-        let postgres = PrivatePostgres::start_with(&DURABLE);
+        Self::start_with(&[])
+    }
+
+    /// Starts both, PostgreSQL with settings on top.
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
+        let settings = [&DURABLE[..], settings].concat();
+        Self::on(Arc::new(PrivatePostgres::start_with(&settings)))
+    }
+
+    /// Other databases in the same PostgreSQL, and a Redis of their own.
+    pub(crate) fn beside(&self) -> Self {
+        Self::on(self.postgres.clone())
+    }
+
+    fn on(postgres: Arc<PrivatePostgres>) -> Self {
         let auth_database = postgres.create_database("auth");
         let profile_database = postgres.create_database("profile");
         Self {
@@ -55,46 +69,102 @@ impl Machine {
     }
 }
 
-/// The three services as processes.
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Gateway,
+    Auth,
+    Profile,
+}
+
+impl Service {
+    /// Its program's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Auth => "auth-service",
+            Self::Profile => "profile-service",
+        }
+    }
+}
+
+/// How a service runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Runs {
+    pub(crate) replicas: usize,
+    /// The only cores of all replicas, as `taskset -c` takes them.
+    pub(crate) cores: Option<String>,
+}
+
+impl Runs {
+    /// One process on any core.
+    pub(crate) const ONCE: Self = Self {
+        replicas: 1,
+        cores: None,
+    };
+}
+
+/// The services as processes.
 pub(crate) struct Product {
-    auth: Program,
-    profile: Program,
-    gateway: Program,
-    /// Where the gateway listens.
+    programs: Vec<(Service, Program)>,
+    /// Where the gateways listen.
+    gateways: Vec<SocketAddr>,
+    /// Where the first gateway listens.
     pub(crate) http: SocketAddr,
-    /// Where auth-service listens.
+    /// Where the first auth-service listens.
     pub(crate) auth_grpc: SocketAddr,
-    /// Where profile-service listens.
+    /// Where the first profile-service listens.
     pub(crate) profile_grpc: SocketAddr,
 }
 
 impl Product {
-    /// Starts them on a machine's servers. Nothing is set but what has to be,
-    /// and the length of the imitated delivery.
+    /// Starts one of each on a machine's servers. Nothing is set but what has to
+    /// be, and the length of the imitated delivery.
     pub(crate) fn start(machine: &Machine, delay_ms: u32, logs: &Path) -> anyhow::Result<Self> {
-        let profile_grpc = SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
-        let auth_grpc = SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
-        let auth_url = format!("--auth-url=http://{auth_grpc}");
-        let profile_url = format!("--profile-url=http://{profile_grpc}");
-        let start = |name: &str, settings: &[&str]| {
-            let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-            let mut program = Program::of_product(name, &settings, logs)?;
-            let address = program.line_after("listens on")?;
-            Ok::<_, anyhow::Error>((program, address))
+        Self::start_as(machine, delay_ms, logs, |_| Runs::ONCE)
+    }
+
+    /// The same with several of each, or on some cores.
+    pub(crate) fn start_as(
+        machine: &Machine,
+        delay_ms: u32,
+        logs: &Path,
+        runs: impl Fn(Service) -> Runs,
+    ) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        let ports = |service| -> Vec<SocketAddr> {
+            let addresses = 0..runs(service).replicas;
+            addresses
+                .map(|_| SocketAddr::from(([127, 0, 0, 1], testkit::free_port())))
+                .collect()
         };
-        let (profile, _) = start(
-            "profile-service",
-            &[
-                &format!("--profile-listen={profile_grpc}"),
+        let (auths, profiles) = (ports(Service::Auth), ports(Service::Profile));
+        let auth_url = format!("--auth-url={}", urls(&auths));
+        let profile_url = format!("--profile-url={}", urls(&profiles));
+        let mut programs = Vec::new();
+        let mut start = |service: Service, settings: &[&str]| {
+            let number = programs.iter().filter(|(of, _)| *of == service).count() + 1;
+            let log = logs.join(format!("{}-{number}.log", service.name()));
+            let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+            let cores = runs(service).cores;
+            let mut program =
+                Program::of_product(service.name(), &settings, cores.as_deref(), &log)?;
+            let address = program.line_after("listens on")?;
+            programs.push((service, program));
+            Ok::<_, anyhow::Error>(address)
+        };
+        for address in &profiles {
+            let settings = [
+                &*format!("--profile-listen={address}"),
                 &format!("--profile-database-url={}", machine.profile_database),
                 &auth_url,
                 SERVICE_KEY,
-            ],
-        )?;
-        let (auth, _) = start(
-            "auth-service",
-            &[
-                &format!("--auth-listen={auth_grpc}"),
+            ];
+            start(Service::Profile, &settings)?;
+        }
+        for address in &auths {
+            let settings = [
+                &*format!("--auth-listen={address}"),
                 &format!("--auth-database-url={}", machine.auth_database),
                 &format!("--auth-redis-url={}", machine.redis.url()),
                 &profile_url,
@@ -104,39 +174,56 @@ impl Product {
                 GATEWAY_KEY,
                 PEPPER,
                 SIGNING_KEY,
-            ],
-        )?;
-        let (gateway, url) = start(
-            "gateway",
-            &[
+            ];
+            start(Service::Auth, &settings)?;
+        }
+        let mut gateways = Vec::new();
+        for _ in 0..runs(Service::Gateway).replicas {
+            let settings = [
                 "--gateway-listen=127.0.0.1:0",
                 &auth_url,
                 &profile_url,
                 GATEWAY_KEY,
-            ],
-        )?;
-        let address = url.trim_start_matches("http://").parse();
+            ];
+            let url = start(Service::Gateway, &settings)?;
+            let address = url.trim_start_matches("http://").parse();
+            gateways.push(address.with_context(|| format!("the gateway's address: {url}"))?);
+        }
+        let first = |all: &[SocketAddr]| all.first().copied().context("none of a service");
+        // In the order of a request's way.
+        programs.reverse();
         Ok(Self {
-            auth,
-            profile,
-            gateway,
-            http: address.with_context(|| format!("the gateway's address: {url}"))?,
-            auth_grpc,
-            profile_grpc,
+            http: first(&gateways)?,
+            auth_grpc: first(&auths)?,
+            profile_grpc: first(&profiles)?,
+            programs,
+            gateways,
         })
     }
 
-    /// The three.
-    pub(crate) fn programs(&self) -> [&Program; 3] {
-        [&self.gateway, &self.auth, &self.profile]
+    /// Where this client finds its gateway: the clients share them evenly.
+    pub(crate) fn http_of(&self, client: u32) -> SocketAddr {
+        let mut turns = self.gateways.iter().cycle();
+        let turn = usize::try_from(client).unwrap_or(0) % self.gateways.len().max(1);
+        turns.nth(turn).copied().unwrap_or(self.http)
     }
 
-    /// The three, to be counted.
+    /// All of them.
+    pub(crate) fn programs(&self) -> Vec<&Program> {
+        self.programs.iter().map(|(_, program)| program).collect()
+    }
+
+    /// All of them, to be counted: a replica is one that has the same name.
     pub(crate) fn counted(&self) -> Vec<(&'static str, Who)> {
-        ["gateway", "auth-service", "profile-service"]
-            .into_iter()
-            .zip(self.programs())
-            .map(|(name, program)| (name, Who::Process(program.process_id())))
+        self.programs
+            .iter()
+            .map(|(service, program)| (service.name(), Who::Process(program.process_id())))
             .collect()
     }
+}
+
+/// A list as `AUTH_URL` and `PROFILE_URL` take it.
+fn urls(addresses: &[SocketAddr]) -> String {
+    let urls: Vec<String> = addresses.iter().map(|at| format!("http://{at}")).collect();
+    urls.join(",")
 }

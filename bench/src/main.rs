@@ -4,6 +4,9 @@
 //! bench                what ./scripts/bench runs: everything, some five minutes
 //! bench --quick        the same in a short run, to see that it works
 //! bench --only CASE    one case (or several)
+//! bench growth         the same operations at 10,000 and at 1,000,000 users
+//! bench scale-out      one, two and three of each service
+//! bench flame          flame graphs of the services, by perf
 //! ```
 //!
 //! `run` is the order of things; `load` plays the clients, `floor` does the
@@ -17,7 +20,9 @@
 mod case;
 mod cpu;
 mod crowd;
+mod flame;
 mod floor;
+mod growth;
 mod load;
 mod machine;
 mod memory;
@@ -27,6 +32,7 @@ mod program;
 mod report;
 mod rounds;
 mod run;
+mod scale;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -45,15 +51,27 @@ struct Arguments {
     #[arg(long, value_name = "CASE")]
     only: Vec<Topic>,
     /// Where the JSON and the plots go
-    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "target/bench"
+    )]
     out: PathBuf,
     #[command(subcommand)]
     part: Option<Part>,
 }
 
-/// What the program runs of itself, as processes of their own.
+/// Other things to measure, and what the program runs of itself, as processes of
+/// their own.
 #[derive(Subcommand)]
 enum Part {
+    /// What each operation costs at 10,000 and at 1,000,000 users
+    Growth(growth::Growth),
+    /// Where the time of the three services goes, by perf
+    Flame(flame::Flame),
+    /// What several of each service cost and do
+    ScaleOut(scale::ScaleOut),
     /// Answers with nothing behind it
     #[command(hide = true)]
     FloorServer,
@@ -76,6 +94,9 @@ fn main() -> ExitCode {
             };
             runtime.block_on(run::run(length, &arguments.only, &arguments.out))
         }
+        Some(Part::Growth(growth)) => runtime.block_on(growth::run(&growth, &arguments.out)),
+        Some(Part::ScaleOut(scale)) => runtime.block_on(scale::run(&scale, &arguments.out)),
+        Some(Part::Flame(flame)) => runtime.block_on(flame::run(&flame, &arguments.out)),
         Some(Part::FloorServer) => runtime.block_on(floor::server::serve()),
         Some(Part::FloorWorker(stores)) => runtime.block_on(floor::worker::work(&stores)),
     });

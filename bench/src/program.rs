@@ -21,17 +21,34 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts one of the product's programs; its log goes to a file.
-    pub(crate) fn of_product(name: &str, settings: &[String], logs: &Path) -> anyhow::Result<Self> {
+    /// Starts one of the product's programs, on these cores alone if it is said;
+    /// its log goes to a file.
+    pub(crate) fn of_product(
+        name: &str,
+        settings: &[String],
+        cores: Option<&str>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let path = beside_this_one(name)?.display().to_string();
+        let pinned = cores.map(|cores| ["taskset", "-c", cores].map(ToOwned::to_owned));
+        let words = pinned.into_iter().flatten().chain([path]);
+        let line: Vec<String> = words.chain(settings.iter().cloned()).collect();
+        Self::kept(name, &line, log)
+    }
+
+    /// Starts a program of the machine that runs until it is ended.
+    pub(crate) fn kept(name: &str, line: &[String], log: &Path) -> anyhow::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell
             .arg("-c")
             .arg(include_str!("keeper.sh"))
             .arg("keeper")
-            .arg(logs.join(format!("{name}.log")))
-            .arg(beside_this_one(name)?)
-            .args(settings)
+            .arg(log)
+            .args(line)
             .env_clear();
+        if let Some(path) = std::env::var_os("PATH") {
+            shell.env("PATH", path);
+        }
         let mut program = Self::spawn(name, shell)?;
         program.process_id = program.line_after("pid ")?.parse()?;
         Ok(program)

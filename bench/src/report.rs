@@ -3,8 +3,8 @@
 mod bars;
 mod curves;
 mod json;
-mod svg;
-mod table;
+pub(crate) mod svg;
+pub(crate) mod table;
 
 use std::{fs, path::Path};
 

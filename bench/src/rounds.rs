@@ -147,19 +147,7 @@ impl Players<'_> {
         if case == Case::WrongCode {
             self.prepare_wrong(span).await?;
         }
-        let before: Vec<Duration> = self.counted.iter().map(|(_, who)| who.used()).collect();
-        let done = closed_loop(self.crew, self.world, case, span).await?;
-        let by_process = self
-            .counted
-            .iter()
-            .zip(before)
-            .map(|(&(name, who), before)| {
-                let used = who.used().saturating_sub(before);
-                (name, micros_each(used, done.operations))
-            })
-            .collect();
-        let rate = number(done.operations) / done.elapsed.as_secs_f64();
-        Ok((Round { by_process, rate }, done.times))
+        turn(self.crew, self.world, &self.counted, case, span).await
     }
 
     /// Asks for as many codes as so long will need: that is not counted.
@@ -190,6 +178,40 @@ impl Players<'_> {
         self.world.put_challenges(challenges);
         Ok(())
     }
+}
+
+/// Plays a case for so long, and counts what these use for it.
+pub(crate) async fn turn(
+    crew: &mut Vec<Player>,
+    world: &Arc<World>,
+    counted: &[(&'static str, Who)],
+    case: Case,
+    span: Duration,
+) -> anyhow::Result<(Round, Times)> {
+    let before = used_each(counted);
+    let done = closed_loop(crew, world, case, span).await?;
+    let by_process = since(&before, counted, done.operations);
+    let rate = number(done.operations) / done.elapsed.as_secs_f64();
+    Ok((Round { by_process, rate }, done.times))
+}
+
+/// What each of these has used so far.
+pub(crate) fn used_each(counted: &[(&'static str, Who)]) -> Vec<Duration> {
+    counted.iter().map(|(_, who)| who.used()).collect()
+}
+
+/// What each has used since then, in microseconds an operation.
+pub(crate) fn since(
+    before: &[Duration],
+    counted: &[(&'static str, Who)],
+    operations: u64,
+) -> Vec<(&'static str, f64)> {
+    let each = counted.iter().zip(before);
+    each.map(|(&(name, who), &before)| {
+        let used = who.used().saturating_sub(before);
+        (name, micros_each(used, operations))
+    })
+    .collect()
 }
 
 /// What these have used so far, together.

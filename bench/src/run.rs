@@ -170,7 +170,7 @@ async fn most(
 }
 
 /// Signs in all who have followers.
-async fn known_world(player: &mut Player) -> anyhow::Result<World> {
+pub(crate) async fn known_world(player: &mut Player) -> anyhow::Result<World> {
     let mut tokens = [Vec::new(), Vec::new()];
     for (tokens, phones) in tokens.iter_mut().zip(world::followed_phones()) {
         for phone in phones {
@@ -191,7 +191,7 @@ fn memory(product: &Product) -> Vec<(String, Memory)> {
 }
 
 /// Waits until everything behind the gateway can be used.
-async fn ready(product: &Product) -> anyhow::Result<()> {
+pub(crate) async fn ready(product: &Product) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut rest = Rest::connect(address_of(0), product.http).await?;
     loop {

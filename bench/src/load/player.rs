@@ -11,13 +11,13 @@ use tonic::Request;
 use super::{Steps, World, address_of, grpc::Channel, rest::Rest};
 use crate::{case::Case, machine::Product};
 
-const AUTHS: &str = "/api/v1/auths/";
-const PERSONAL_AREA: &str = "/api/v1/personal-area/";
+pub(super) const AUTHS: &str = "/api/v1/auths/";
+pub(super) const PERSONAL_AREA: &str = "/api/v1/personal-area/";
 const CHALLENGE_ID: HeaderName = HeaderName::from_static("challenge-id");
 
 /// A client with its connections.
 pub(crate) struct Player {
-    rest: Rest,
+    pub(super) rest: Rest,
     auth: AuthServiceClient<Channel>,
     profile: ProfileServiceClient<Channel>,
 }
@@ -29,7 +29,7 @@ impl Player {
         let auth = Channel::connect(from, product.auth_grpc).await?;
         let profile = Channel::connect(from, product.profile_grpc).await?;
         Ok(Self {
-            rest: Rest::connect(from, product.http).await?,
+            rest: Rest::connect(from, product.http_of(number)).await?,
             auth: AuthServiceClient::new(auth),
             profile: ProfileServiceClient::new(profile),
         })
@@ -84,7 +84,7 @@ impl Player {
     }
 
     /// The documented three requests: the code comes bare.
-    async fn journey(&mut self, phone: &str, steps: &mut Steps) -> anyhow::Result<()> {
+    pub(crate) async fn journey(&mut self, phone: &str, steps: &mut Steps) -> anyhow::Result<()> {
         let (_, code) = steps.time(self.ask(phone)).await?;
         let token = steps.time(self.sign_in(&code)).await?;
         steps.time(self.profile(&token)).await
@@ -105,10 +105,7 @@ impl Player {
 
     /// Enters a code: the access token.
     pub(crate) async fn sign_in(&mut self, code: &str) -> anyhow::Result<String> {
-        let body = format!(r#"{{"otp":"{code}"}}"#);
-        let answer = self.rest.send(Method::PATCH, AUTHS, &[], body).await?;
-        let answer = answer.expect(StatusCode::OK)?;
-        Ok(answer.between(r#""access_token":""#, "\"")?.to_owned())
+        Ok(self.sign_in_for_both(code).await?.access)
     }
 
     async fn profile(&mut self, token: &str) -> anyhow::Result<()> {
@@ -121,7 +118,8 @@ impl Player {
         answer.expect(StatusCode::OK).map(drop)
     }
 
-    async fn wrong(&mut self, challenge: &str, code: &str) -> anyhow::Result<()> {
+    /// Enters a wrong code for this challenge.
+    pub(crate) async fn wrong(&mut self, challenge: &str, code: &str) -> anyhow::Result<()> {
         let body = format!(r#"{{"otp":"{code}"}}"#);
         let headers = [(CHALLENGE_ID, challenge)];
         let answer = self.rest.send(Method::PATCH, AUTHS, &headers, body).await?;

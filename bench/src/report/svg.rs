@@ -3,19 +3,20 @@
 use std::fmt::Write as _;
 
 /// The colours of what is told apart, readable on white and on black.
-pub(super) const COLOURS: [&str; 8] = [
+pub(crate) const COLOURS: [&str; 8] = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888", "#994455",
 ];
 
 /// A drawing.
-pub(super) struct Drawing {
+pub(crate) struct Drawing {
     width: u32,
     height: u32,
     shapes: String,
 }
 
 impl Drawing {
-    pub(super) fn new(width: u32, height: u32) -> Self {
+    /// An empty one.
+    pub(crate) fn new(width: u32, height: u32) -> Self {
         Self {
             width,
             height,
@@ -24,14 +25,22 @@ impl Drawing {
     }
 
     /// A filled box.
-    pub(super) fn bar(&mut self, [x, y, width, height]: [f64; 4], colour: &str) {
+    pub(crate) fn bar(&mut self, [x, y, width, height]: [f64; 4], colour: &str) {
         self.shape(format_args!(
             r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{colour}"/>"#
         ));
     }
 
+    /// The same with a text that shows when it is pointed at.
+    pub(crate) fn told_bar(&mut self, [x, y, width, height]: [f64; 4], colour: &str, told: &str) {
+        let told = escaped(told);
+        self.shape(format_args!(
+            r#"<rect x="{x:.1}" y="{y:.0}" width="{width:.1}" height="{height:.0}" fill="{colour}"><title>{told}</title></rect>"#
+        ));
+    }
+
     /// A line from point to point.
-    pub(super) fn line(&mut self, points: &[(f64, f64)], colour: &str, width: f64) {
+    pub(crate) fn line(&mut self, points: &[(f64, f64)], colour: &str, width: f64) {
         let points: Vec<String> = points
             .iter()
             .map(|(x, y)| format!("{x:.1},{y:.1}"))
@@ -43,8 +52,8 @@ impl Drawing {
     }
 
     /// A text that begins, has its middle or ends (`start`, `middle`, `end`) here.
-    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: &str, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    pub(crate) fn text(&mut self, (x, y): (f64, f64), anchor: &str, text: &str) {
+        let text = escaped(text);
         self.shape(format_args!(
             r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{text}</text>"#
         ));
@@ -56,7 +65,7 @@ impl Drawing {
     }
 
     /// The document.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         let Self {
             width,
             height,
@@ -68,6 +77,10 @@ impl Drawing {
              <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{shapes}</svg>\n"
         )
     }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 #[cfg(test)]

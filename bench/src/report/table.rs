@@ -38,7 +38,12 @@ pub(crate) fn text(results: &Results) -> String {
     text
 }
 
-fn table(title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// A table in Markdown under a line that says what it is.
+pub(crate) fn table(
+    title: &str,
+    heads: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let numbers = " ---: |".repeat(heads.len() - 1);
     let mut text = format!("{title}\n\n| {} |\n| --- |{numbers}\n", heads.join(" | "));
     for row in rows {
@@ -218,7 +223,8 @@ fn crowd(crowd: &Crowd) -> String {
     text
 }
 
-fn spread(spread: Spread, digits: usize) -> String {
+/// The median, and the least and the most in brackets.
+pub(crate) fn spread(spread: Spread, digits: usize) -> String {
     let Spread {
         median,
         least,

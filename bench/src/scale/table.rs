@@ -1,0 +1,217 @@
+//! The tables, in Markdown, and all figures as JSON.
+
+use serde_json::{Value, json};
+
+use super::{
+    Results, of,
+    replicas::{CASES, Measured, SHAPES},
+    slice::{self, Slice},
+};
+use crate::{
+    case::Case,
+    number::Spread,
+    report::table::{spread, table},
+    rounds::Round,
+};
+
+const NAMES: [&str; 5] = [
+    "gateway",
+    "auth-service",
+    "profile-service",
+    "postgresql",
+    "redis",
+];
+
+/// All of it.
+pub(super) fn text(results: &Results) -> String {
+    let slices = results.slices.as_deref();
+    [
+        replicas(&results.replicas),
+        bottlenecks(&results.replicas),
+        slices.map_or_else(one_core, of_slices),
+    ]
+    .concat()
+}
+
+fn one_core() -> String {
+    "One core: what a replica adds cannot be told here.\n".to_owned()
+}
+
+fn replicas(all: &[Measured]) -> String {
+    let rows = all.chunks(SHAPES.len()).flat_map(|of_case| {
+        of_case.iter().map(|measured| {
+            let [gateways, auths, profiles] = measured.shape;
+            let first = &of_case[0];
+            let ratio = measured.to(first, Round::total);
+            let own = |name: &'static str| {
+                format!("{:.2}", measured.to(first, |round| of(round, name)).median)
+            };
+            let total: Vec<f64> = measured.rounds.iter().map(Round::total).collect();
+            let rate: Vec<f64> = measured.rounds.iter().map(|round| round.rate).collect();
+            let mut row = vec![
+                format!(
+                    "{}: {gateways} + {auths} + {profiles}",
+                    measured.case.name()
+                ),
+                spread(Spread::of(&total).scaled(1e-3), 2),
+                format!(
+                    "**{:.2}** ({:.2}–{:.2})",
+                    ratio.median, ratio.least, ratio.most
+                ),
+            ];
+            row.extend(NAMES.map(|name| {
+                if cost(first, name) < 1.0 {
+                    "–".to_owned()
+                } else {
+                    own(name)
+                }
+            }));
+            row.push(format!("{:.0}", Spread::of(&rate).median));
+            row
+        })
+    });
+    let heads: Vec<&str> = ["replicas", "ms", "to 1 + 1 + 1"]
+        .into_iter()
+        .chain(NAMES)
+        .chain(["a second"])
+        .collect();
+    table(
+        "Processor time of an operation with so many of the gateway, auth-service and \
+         profile-service on all cores together, and as many times 32 clients as there are of \
+         the most; the ratio of each round, in all and by process",
+        &heads,
+        rows,
+    )
+}
+
+/// What a process costs with one of each, in microseconds.
+fn cost(measured: &Measured, name: &str) -> f64 {
+    let each: Vec<f64> = measured
+        .rounds
+        .iter()
+        .map(|round| of(round, name))
+        .collect();
+    Spread::of(&each).median
+}
+
+/// How many operations a second one core of a process holds.
+fn of_a_core(micros: f64) -> Option<f64> {
+    (micros >= 1.0).then(|| 1e6 / micros)
+}
+
+fn bottlenecks(all: &[Measured]) -> String {
+    let first: Vec<&Measured> = all
+        .chunks(SHAPES.len())
+        .map(|of_case| &of_case[0])
+        .collect();
+    let more = |name: &str| match name {
+        "postgresql" => "more cores of one machine; several databases are not built",
+        "redis" => "one core each: masters of a cluster",
+        _ => "another replica",
+    };
+    let rows = NAMES.map(|name| {
+        let each = first.iter().map(|measured| {
+            let micros = cost(measured, name);
+            of_a_core(micros).map_or("–".to_owned(), |held| {
+                format!("{held:.0} ({micros:.0} µs)")
+            })
+        });
+        let mut row = vec![name.to_owned()];
+        row.extend(each);
+        row.push(more(name).to_owned());
+        row
+    });
+    let heads: Vec<&str> = ["process"]
+        .into_iter()
+        .chain(CASES.map(Case::name))
+        .chain(["more of it"])
+        .collect();
+    table(
+        "What one whole core of each process holds, operations a second: 10⁶ ÷ µs, with one of each",
+        &heads,
+        rows,
+    )
+}
+
+fn of_slices(all: &[slice::Measured]) -> String {
+    let spread_of = |measured: &slice::Measured, tell: &dyn Fn(&Slice) -> f64| {
+        Spread::of(&measured.rounds.iter().map(tell).collect::<Vec<_>>())
+    };
+    let rows = all.chunks(slice::MOST).flat_map(|of_service| {
+        of_service.iter().map(|measured| {
+            let name = measured.service.name();
+            let ratios = measured.rounds.iter().zip(&of_service[0].rounds);
+            let ratios: Vec<f64> = ratios
+                .map(|(own, one)| own.round.rate / one.round.rate.max(f64::MIN_POSITIVE))
+                .collect();
+            vec![
+                format!("{} of {name}, {}", measured.replicas, measured.case.name()),
+                spread(spread_of(measured, &|slice| slice.share), 2),
+                format!("{:.2}", slice::fair(measured.replicas)),
+                spread(spread_of(measured, &|slice| slice.round.rate), 0),
+                spread(Spread::of(&ratios), 2),
+                format!("{:.2}", slice::fair(measured.replicas) / slice::fair(1)),
+                spread(spread_of(measured, &|slice| of(&slice.round, name)), 0),
+            ]
+        })
+    });
+    table(
+        "A service that has a small share of one core, everything else on the others: what \
+         its replicas add",
+        &[
+            "replicas",
+            "cores used",
+            "of at most",
+            "a second",
+            "to one replica",
+            "of at most",
+            "µs of the service each",
+        ],
+        rows,
+    )
+}
+
+/// All of it, for machines.
+pub(super) fn json(results: &Results) -> serde_json::Result<String> {
+    let round = |round: &Round| {
+        let by_process: Value = round
+            .by_process
+            .iter()
+            .map(|(name, micros)| ((*name).to_owned(), json!(micros)))
+            .collect();
+        json!({"cpu_us": by_process, "operations_a_second": round.rate})
+    };
+    let replicas = results.replicas.iter().map(|measured| {
+        json!({
+            "case": measured.case.name(),
+            "replicas": measured.shape,
+            "rounds": measured.rounds.iter().map(round).collect::<Value>(),
+        })
+    });
+    let slices = results.slices.iter().flatten().map(|measured| {
+        let rounds = measured.rounds.iter();
+        json!({
+            "service": measured.service.name(),
+            "case": measured.case.name(),
+            "replicas": measured.replicas,
+            "rounds": rounds
+                .map(|slice| json!({"cores": slice.share, "round": round(&slice.round)}))
+                .collect::<Value>(),
+        })
+    });
+    serde_json::to_string_pretty(&json!({
+        "replicas": replicas.collect::<Value>(),
+        "slices": slices.collect::<Value>(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_holds_as_many_as_fit_into_a_second() {
+        assert!(of_a_core(250.0).is_some_and(|held| (held - 4_000.0).abs() < 1e-9));
+        assert_eq!(of_a_core(0.2), None);
+    }
+}
