@@ -2,6 +2,7 @@
 //! a second: how late the answers are, and what the processes hold meanwhile.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,8 +17,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     load::{address_of, histogram, micros, rest::Rest, world::crowd_phone},
-    machine::Product,
     memory::Memory,
+    program::Program,
 };
 
 /// How long the delivery takes.
@@ -37,7 +38,7 @@ pub(crate) struct Crowd {
     pub(crate) refusal: Option<String>,
     /// From the common moment to the answer, in microseconds.
     pub(crate) times: Histogram<u64>,
-    /// All three processes together at one time, in KiB: when they had nothing
+    /// All processes together at one time, in KiB: when they had nothing
     /// to do, when everybody was connected, and at the most.
     pub(crate) before: u64,
     pub(crate) connected: u64,
@@ -55,16 +56,19 @@ impl Crowd {
 }
 
 /// Connects them all, has them ask, and waits for the last answer.
-pub(crate) async fn come(product: &Product, people: u32) -> anyhow::Result<Crowd> {
-    let processes: Vec<(String, u32)> = product
-        .programs()
+pub(crate) async fn come(
+    http: SocketAddr,
+    programs: &[&Program],
+    people: u32,
+) -> anyhow::Result<Crowd> {
+    let processes: Vec<(String, u32)> = programs
         .iter()
         .map(|program| (program.name().to_owned(), program.process_id()))
         .collect();
     let ids: Vec<u32> = processes.iter().map(|&(_, id)| id).collect();
     let resident = move |ids: &[u32]| ids.iter().map(|&id| Memory::resident(id)).sum::<u64>();
     let before = resident(&ids);
-    let connections = connect(product, people).await?;
+    let connections = connect(http, people).await?;
     let connected = resident(&ids);
     let (go, gone) = watch::channel(None::<Instant>);
     let asking: Vec<_> = connections
@@ -124,14 +128,14 @@ pub(crate) async fn come(product: &Product, people: u32) -> anyhow::Result<Crowd
 }
 
 /// Connects everybody, some at a time: a listener's queue is not the matter here.
-async fn connect(product: &Product, people: u32) -> anyhow::Result<Vec<Rest>> {
+async fn connect(http: SocketAddr, people: u32) -> anyhow::Result<Vec<Rest>> {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let connecting: Vec<_> = (0..people)
         .map(|number| {
-            let (turns, to) = (turns.clone(), product.http);
+            let turns = turns.clone();
             tokio::spawn(async move {
                 let _turn = turns.acquire().await?;
-                Rest::connect(address_of(number % ADDRESSES), to).await
+                Rest::connect(address_of(number % ADDRESSES), http).await
             })
         })
         .collect();

@@ -7,6 +7,7 @@
 //! bench growth         the same operations at 10,000 and at 1,000,000 users
 //! bench scale-out      one, two and three of each service
 //! bench flame          flame graphs of the services, by perf
+//! bench peer           beside a service of one process in Node.js
 //! ```
 //!
 //! `run` is the order of things; `load` plays the clients, `floor` does the
@@ -28,6 +29,7 @@ mod machine;
 mod memory;
 mod number;
 mod open;
+mod peer;
 mod program;
 mod report;
 mod rounds;
@@ -70,6 +72,8 @@ enum Part {
     Growth(growth::Growth),
     /// Where the time of the three services goes, by perf
     Flame(flame::Flame),
+    /// The same beside a service of one process in Node.js
+    Peer(peer::Peer),
     /// What several of each service cost and do
     ScaleOut(scale::ScaleOut),
     /// Answers with nothing behind it
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
             runtime.block_on(run::run(length, &arguments.only, &arguments.out))
         }
         Some(Part::Growth(growth)) => runtime.block_on(growth::run(&growth, &arguments.out)),
+        Some(Part::Peer(peer)) => runtime.block_on(peer::run(&peer, &arguments.out)),
         Some(Part::ScaleOut(scale)) => runtime.block_on(scale::run(&scale, &arguments.out)),
         Some(Part::Flame(flame)) => runtime.block_on(flame::run(&flame, &arguments.out)),
         Some(Part::FloorServer) => runtime.block_on(floor::server::serve()),

@@ -141,43 +141,57 @@ pub(crate) async fn play(
 
 impl Players<'_> {
     async fn play(&mut self, case: Case, span: Duration) -> anyhow::Result<(Round, Times)> {
-        for player in self.crew.iter_mut() {
-            player.wake().await?;
-        }
-        if case == Case::WrongCode {
-            self.prepare_wrong(span).await?;
-        }
+        begin(self.crew, self.world, case, span).await?;
         turn(self.crew, self.world, &self.counted, case, span).await
     }
+}
 
-    /// Asks for as many codes as so long will need: that is not counted.
-    async fn prepare_wrong(&mut self, span: Duration) -> anyhow::Result<()> {
-        const A_SECOND: u64 = 10_000 / crate::load::TRIES;
-        let count = u64::try_from(span.as_millis())? * A_SECOND / 1_000 + 1;
-        let each = count.div_ceil(u64::from(PLAYERS));
-        let asking: Vec<_> = self
-            .crew
-            .drain(..)
-            .map(|mut player| {
-                let world = self.world.clone();
-                tokio::spawn(async move {
-                    let mut fresh = Vec::new();
-                    for _ in 0..each {
-                        fresh.push(player.one_to_miss(&world.wrong_phone()).await?);
-                    }
-                    Ok::<_, anyhow::Error>((player, fresh))
-                })
-            })
-            .collect();
-        let mut challenges = Vec::new();
-        for asking in asking {
-            let (player, fresh) = asking.await??;
-            self.crew.push(player);
-            challenges.extend(fresh);
-        }
-        self.world.put_challenges(challenges);
-        Ok(())
+/// Has all that a case needs, so that only the case itself is counted.
+pub(crate) async fn begin(
+    crew: &mut Vec<Player>,
+    world: &Arc<World>,
+    case: Case,
+    span: Duration,
+) -> anyhow::Result<()> {
+    for player in crew.iter_mut() {
+        player.wake().await?;
     }
+    if case == Case::WrongCode {
+        prepare_wrong(crew, world, span).await?;
+    }
+    Ok(())
+}
+
+/// Asks for as many codes as so long will need.
+async fn prepare_wrong(
+    crew: &mut Vec<Player>,
+    world: &Arc<World>,
+    span: Duration,
+) -> anyhow::Result<()> {
+    const A_SECOND: u64 = 10_000 / crate::load::TRIES;
+    let count = u64::try_from(span.as_millis())? * A_SECOND / 1_000 + 1;
+    let each = count.div_ceil(u64::from(PLAYERS));
+    let asking: Vec<_> = crew
+        .drain(..)
+        .map(|mut player| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                let mut fresh = Vec::new();
+                for _ in 0..each {
+                    fresh.push(player.one_to_miss(&world.wrong_phone()).await?);
+                }
+                Ok::<_, anyhow::Error>((player, fresh))
+            })
+        })
+        .collect();
+    let mut challenges = Vec::new();
+    for asking in asking {
+        let (player, fresh) = asking.await??;
+        crew.push(player);
+        challenges.extend(fresh);
+    }
+    world.put_challenges(challenges);
+    Ok(())
 }
 
 /// Plays a case for so long, and counts what these use for it.

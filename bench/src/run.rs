@@ -1,6 +1,6 @@
 //! The order of things.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use http::{Method, StatusCode};
@@ -89,7 +89,7 @@ async fn measure(length: Length, only: &[Topic], logs: &Path) -> anyhow::Result<
             Length::Full => 10_000,
             Length::Quick => 2_000,
         };
-        results.crowd = Some(crowd::come(&product, people).await?);
+        results.crowd = Some(crowd::come(product.http, &product.programs(), people).await?);
     }
     Ok(results)
 }
@@ -192,8 +192,13 @@ fn memory(product: &Product) -> Vec<(String, Memory)> {
 
 /// Waits until everything behind the gateway can be used.
 pub(crate) async fn ready(product: &Product) -> anyhow::Result<()> {
+    ready_at(product.http).await
+}
+
+/// The same behind whatever listens there.
+pub(crate) async fn ready_at(http: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let mut rest = Rest::connect(address_of(0), product.http).await?;
+    let mut rest = Rest::connect(address_of(0), http).await?;
     loop {
         let answer = rest
             .send(Method::GET, "/readyz", &[], String::new())

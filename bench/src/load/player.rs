@@ -1,5 +1,7 @@
 //! One client, and how it plays each case.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, bail};
 use http::{HeaderName, Method, StatusCode, header::AUTHORIZATION};
 use proto::{
@@ -25,11 +27,20 @@ pub(crate) struct Player {
 impl Player {
     /// The client of this number, which is its address too.
     pub(crate) async fn connect(number: u32, product: &Product) -> anyhow::Result<Self> {
+        Self::connect_to(product.http_of(number), number, product).await
+    }
+
+    /// The same, which asks another gateway for what it asks by HTTP.
+    pub(crate) async fn connect_to(
+        http: SocketAddr,
+        number: u32,
+        product: &Product,
+    ) -> anyhow::Result<Self> {
         let from = address_of(number);
         let auth = Channel::connect(from, product.auth_grpc).await?;
         let profile = Channel::connect(from, product.profile_grpc).await?;
         Ok(Self {
-            rest: Rest::connect(from, product.http_of(number)).await?,
+            rest: Rest::connect(from, http).await?,
             auth: AuthServiceClient::new(auth),
             profile: ProfileServiceClient::new(profile),
         })

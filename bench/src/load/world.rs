@@ -24,10 +24,10 @@ const NEW: u64 = 77_010_000_000;
 const WRONG: u64 = 77_020_000_000;
 const FLOOR: u64 = 77_030_000_000;
 const CROWD: u64 = 77_040_000_000;
-const FIRST_KNOWN: u64 = 77_050_000_000;
-const FIRST_WITH_20: u64 = 77_060_000_000;
-const FIRST_WITH_1000: u64 = 77_070_000_000;
-const FOLLOWERS: u64 = 77_080_000_000;
+pub(crate) const FIRST_KNOWN: u64 = 77_050_000_000;
+pub(crate) const FIRST_WITH_20: u64 = 77_060_000_000;
+pub(crate) const FIRST_WITH_1000: u64 = 77_070_000_000;
+pub(crate) const FOLLOWERS: u64 = 77_080_000_000;
 
 /// What the journeys share.
 #[derive(Default)]
