@@ -168,6 +168,9 @@ async fn followers_are_read_from_the_index_alone_and_no_more_than_asked_for() {
             assert!(own || line.contains("CTE Scan on page"), "{plan}");
         }
         assert!(!plan.contains("Sort"), "{plan}");
+        // The text is in order because nothing comes between the two.
+        let mut below = plan.lines().skip_while(|line| !line.contains("Aggregate"));
+        assert!(below.nth(1).unwrap().contains("->  Limit"), "{plan}");
         let fetched = |line: &&str| line.contains("Heap Fetches:") && !line.ends_with(" 0");
         assert_eq!(plan.lines().find(fetched), None, "{plan}");
         assert!(
