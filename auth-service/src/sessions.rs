@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use database::{Database, Error, Row};
+use database::{Database, Error, Row, Value};
 use kit::clock::UnixMillis;
 use uuid::Uuid;
 
@@ -70,8 +70,9 @@ pub struct Session {
 
 /// Sessions at once that are listed.
 const MOST_LISTED: i64 = 1_000;
-/// Sessions that are purged by one statement.
-const PURGED_AT_ONCE: i64 = 1_000;
+/// Sessions that are purged by one statement: so few that their users are looked up
+/// one by one, also where there are not many users.
+const PURGED_AT_ONCE: i64 = 100;
 
 /// Keeps sessions.
 #[derive(Clone)]
@@ -222,25 +223,30 @@ impl Sessions {
         const MARK_OLD: &str = "\
             UPDATE users SET profile_created = TRUE
             WHERE NOT profile_created AND erased_at IS NULL AND user_id IN
-                (SELECT user_id FROM sessions WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+                (SELECT user_id FROM sessions WHERE session_id < $1 ORDER BY session_id LIMIT $2)";
         const OLD: &str = "\
-            DELETE FROM sessions WHERE session_id IN
-                (SELECT session_id FROM sessions
-                 JOIN users ON users.user_id = sessions.user_id
-                 WHERE sessions.created_at < $1 AND (profile_created OR erased_at IS NOT NULL)
-                 ORDER BY sessions.created_at LIMIT $2)
+            DELETE FROM sessions
+            WHERE session_id IN
+                (SELECT session_id FROM sessions WHERE session_id < $1 ORDER BY session_id LIMIT $2)
+              AND EXISTS (SELECT 1 FROM users WHERE users.user_id = sessions.user_id
+                          AND (profile_created OR erased_at IS NOT NULL))
             RETURNING session_id";
         let mut purged = 0;
-        for (mark, delete, before) in [
-            (MARK_ENDED, ENDED, ended_before),
-            (MARK_OLD, OLD, begun_before),
-        ] {
-            let values = || [before.0.into(), PURGED_AT_ONCE.into()];
-            self.0.write_idempotent(mark, &values()).await?;
-            purged += self.0.write(delete, &values()).await?.len();
+        let (ended, old): (Value, Value) = (ended_before.0.into(), first_id(begun_before).into());
+        for (mark, delete, before) in [(MARK_ENDED, ENDED, ended), (MARK_OLD, OLD, old)] {
+            let values = [before, PURGED_AT_ONCE.into()];
+            self.0.write_idempotent(mark, &values).await?;
+            purged += self.0.write(delete, &values).await?.len();
         }
         Ok(purged)
     }
+}
+
+/// The least id of a session that began at this time or later. Both engines compare
+/// ids byte by byte, and a UUIDv7 begins with its time.
+fn first_id(time: UnixMillis) -> Uuid {
+    let time = u64::try_from(time.0).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(time, &[0; 10]).into_uuid()
 }
 
 fn owner(row: &Row) -> Result<Owner, Error> {

@@ -15,11 +15,18 @@ use uuid::Uuid;
 
 use crate::phone::PhoneNumber;
 
-const MIGRATIONS: Migrations = Migrations(&[(
-    1,
-    "users and sessions",
-    include_str!("../migrations/0001_users_and_sessions.sql"),
-)]);
+const MIGRATIONS: Migrations = Migrations(&[
+    (
+        1,
+        "users and sessions",
+        include_str!("../migrations/0001_users_and_sessions.sql"),
+    ),
+    (
+        2,
+        "sessions by id",
+        include_str!("../migrations/0002_sessions_by_id.sql"),
+    ),
+]);
 
 /// The statement of [`Users::begin_session`], on which also a benchmark runs.
 pub const BEGIN_SESSION: &str = "\
@@ -36,7 +43,7 @@ pub const BEGIN_SESSION: &str = "\
 /// A session to be begun by a sign-in.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// Its id (UUIDv7).
+    /// Its id: a UUIDv7 of when it began, for old sessions are found by it.
     pub session_id: Uuid,
     /// The challenge that was answered: a second session for it is refused.
     pub challenge_id: String,

@@ -39,7 +39,8 @@ const FILL: &str = "\
     FROM generate_series(1, $USERS) AS n;
     INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
                           user_agent, client_address, created_at, last_used_at, ended_at)
-    SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex((n + 1) / 2), 32, '0')::uuid,
+    SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+           lpad(to_hex((n + 1) / 2), 32, '0')::uuid,
            'challenge ' || n, sha256(n::text::bytea), '', '', n, n,
            CASE WHEN n % 10 = 0 THEN n END
     FROM generate_series(1, 2 * $USERS) AS n;
@@ -49,13 +50,21 @@ fn id(number: u32) -> Uuid {
     Uuid::from_u128(number.into())
 }
 
+/// A UUIDv7 of now.
+fn session_id(number: u32) -> Uuid {
+    let mut bytes = [0; 10];
+    bytes[6..].copy_from_slice(&number.to_be_bytes());
+    let now = u64::try_from(NOW.0).unwrap();
+    uuid::Builder::from_unix_timestamp_millis(now, &bytes).into_uuid()
+}
+
 fn phone(number: u32) -> PhoneNumber {
     PhoneNumber::from_stored(format!("+7{}", 7_000_000_000_u64 + u64::from(number)))
 }
 
 fn session(number: u32) -> NewSession {
     NewSession {
-        session_id: id(number),
+        session_id: session_id(number),
         challenge_id: format!("challenge {number}"),
         refresh_token_hash: [7; 32],
         user_agent: String::new(),
@@ -87,18 +96,29 @@ async fn do_everything(users: &Users, sessions: &Sessions, round: u32) {
     let first = session(fresh + 1);
     assert!(users.begin_first_session(id(fresh), &first).await.unwrap());
     let rotation = Rotation {
-        session_id: id(fresh),
+        session_id: session_id(fresh),
         presented: [7; 32],
         successor: [8; 32],
         nonce: [0; 32],
         now: NOW,
     };
     assert!(sessions.rotate(&rotation, ALL).await.unwrap().is_some());
-    assert!(sessions.rotated(id(fresh), ALL).await.unwrap().is_some());
+    assert!(
+        sessions
+            .rotated(session_id(fresh), ALL)
+            .await
+            .unwrap()
+            .is_some()
+    );
     let owner = id(1 + round);
-    assert!(sessions.lives(id(fresh), owner, ALL).await.unwrap());
+    assert!(sessions.lives(session_id(fresh), owner, ALL).await.unwrap());
     assert!(!sessions.list(owner, ALL).await.unwrap().is_empty());
-    assert!(sessions.end(id(fresh), owner, ALL, NOW).await.unwrap());
+    assert!(
+        sessions
+            .end(session_id(fresh), owner, ALL, NOW)
+            .await
+            .unwrap()
+    );
     sessions.end_all(owner, NOW).await.unwrap();
     let before = UnixMillis(10 * i64::from(round));
     sessions.purge(before, before).await.unwrap();
@@ -128,6 +148,11 @@ async fn no_statement_reads_a_whole_table() {
     assert!(ours.len() >= (20 * TIMES) as usize, "{}", ours.len());
     for plan in ours {
         assert!(!plan.contains("Seq Scan"), "{plan}");
+        let by_id = plan.contains("WHERE session_id < $1");
+        assert!(
+            !by_id || plan.contains("Index Cond: (session_id < "),
+            "{plan}"
+        );
     }
     assert!(
         others

@@ -14,7 +14,7 @@ use auth_service::{
 };
 use database::DatabaseUrl;
 use kit::{
-    clock::{SystemClock, UnixMillis},
+    clock::{HeldClock, SystemClock, UnixMillis},
     random::{SystemRandom, bytes, uuid_v7},
 };
 use testkit::PrivatePostgres;
@@ -48,6 +48,7 @@ suite![
     sessions_are_listed_newest_first,
     a_session_is_ended_only_by_its_user,
     old_sessions_are_purged,
+    sessions_are_old_from_a_millisecond_on,
     a_user_whose_sessions_are_purged_is_still_known,
     an_erased_user_has_no_session_and_frees_the_phone,
     an_erasure_is_finished_once,
@@ -108,7 +109,7 @@ fn id() -> Uuid {
 
 fn new_session(hash: [u8; 32], now: UnixMillis) -> NewSession {
     NewSession {
-        session_id: id(),
+        session_id: uuid_v7(&HeldClock::new(now), &SystemRandom::default()),
         challenge_id: id().to_string(),
         refresh_token_hash: hash,
         user_agent: "test".to_owned(),
@@ -299,6 +300,22 @@ async fn old_sessions_are_purged(bench: Bench) {
             .unwrap(),
         1
     );
+}
+
+async fn sessions_are_old_from_a_millisecond_on(bench: Bench) {
+    let bound = NOW.after(DAY);
+    let mut sessions = Vec::new();
+    // Several of each, for below the millisecond an id is random.
+    for millis in [-1, 0, 1].repeat(8) {
+        let begun = UnixMillis(bound.0 + millis);
+        let (user_id, session_id) = bench.sign_in("+7701", [1; 32], begun).await;
+        sessions.push((user_id, session_id, millis >= 0));
+    }
+    let purged = bench.sessions.purge(UnixMillis(0), bound).await;
+    assert_eq!(purged.unwrap(), 8);
+    for (user_id, session_id, kept) in sessions {
+        assert_eq!(bench.lives(user_id, session_id).await, kept);
+    }
 }
 
 async fn a_user_whose_sessions_are_purged_is_still_known(bench: Bench) {

@@ -13,7 +13,7 @@ use auth_service::{
 };
 use database::DatabaseUrl;
 use kit::{
-    clock::{SystemClock, UnixMillis},
+    clock::{HeldClock, SystemClock, UnixMillis},
     random::{SystemRandom, bytes, uuid_v7},
 };
 use testkit::PrivatePostgres;
@@ -77,7 +77,7 @@ fn id() -> Uuid {
 
 fn session(challenge: &str) -> NewSession {
     NewSession {
-        session_id: id(),
+        session_id: uuid_v7(&HeldClock::new(NOW), &SystemRandom::default()),
         challenge_id: challenge.to_owned(),
         refresh_token_hash: bytes(&SystemRandom::default()),
         user_agent: "test".to_owned(),

@@ -11,10 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    counts::Invites,
-    error::Error,
-    page_token::Position,
-    profiles::{Page, Profiles},
+    counts::Invites, error::Error, page_token::Position, profiles::Profiles, store::Followers,
 };
 
 /// Followers on a page, if the caller does not say.
@@ -44,8 +41,12 @@ fn page_size(asked: u32) -> u32 {
     }
 }
 
-fn next_page_token(page: &Page) -> String {
+fn next_page_token(page: &Followers) -> String {
     page.next.map(Position::to_token).unwrap_or_default()
+}
+
+fn numbers(page: &Followers) -> Vec<String> {
+    page.phone_numbers().map(str::to_owned).collect()
 }
 
 #[tonic::async_trait]
@@ -64,7 +65,7 @@ impl ProfileService for ProfileGrpc {
             invited_by: profile.invited_by,
             created_at: Some(profile.created_at.into()),
             next_page_token: next_page_token(&page),
-            followers: page.followers,
+            followers: numbers(&page),
         }))
     }
 
@@ -95,7 +96,7 @@ impl ProfileService for ProfileGrpc {
             .await?;
         Ok(Response::new(ListFollowersResponse {
             next_page_token: next_page_token(&page),
-            followers: page.followers,
+            followers: numbers(&page),
         }))
     }
 }

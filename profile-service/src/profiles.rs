@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     invite_code::InviteCode,
     page_token::Position,
-    store::{Created, Erased, Follower, NewProfile, Profile, ProfileStore},
+    store::{Created, Erased, Followers, NewProfile, Profile, ProfileStore},
 };
 
 /// How many codes are drawn for one profile. With 10⁹ users one in 57 is taken:
@@ -21,13 +21,6 @@ pub(crate) struct Profiles {
     pub(crate) store: ProfileStore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-}
-
-/// Followers, and where the list goes on if it does.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) followers: Vec<String>,
-    pub(crate) next: Option<Position>,
 }
 
 impl Profiles {
@@ -75,13 +68,9 @@ impl Profiles {
         &self,
         user_id: Uuid,
         page_size: u32,
-    ) -> Result<(Profile, Page), Error> {
-        let (profile, followers) = self
-            .store
-            .profile(user_id, page_size + 1)
-            .await?
-            .ok_or(Error::UserGone)?;
-        Ok((profile, page(followers, page_size)))
+    ) -> Result<(Profile, Followers), Error> {
+        let found = self.store.profile(user_id, page_size).await?;
+        found.ok_or(Error::UserGone)
     }
 
     /// Enters somebody's invite code: asked in this order, it is unknown, the
@@ -121,52 +110,9 @@ impl Profiles {
         user_id: Uuid,
         page_size: u32,
         page_token: &str,
-    ) -> Result<Page, Error> {
+    ) -> Result<Followers, Error> {
         let after = Position::from_token(page_token).ok_or(Error::PageTokenInvalid)?;
-        // One more than asked for tells whether there is another page.
-        let followers = self.store.followers(user_id, after, page_size + 1).await?;
-        if followers.is_empty() {
-            self.require(user_id).await?;
-        }
-        Ok(page(followers, page_size))
-    }
-}
-
-/// A page of what was found, which may be one more than fits.
-fn page(mut found: Vec<Follower>, page_size: u32) -> Page {
-    let size = page_size as usize;
-    let more = found.len() > size;
-    found.truncate(size);
-    let next = found.last().filter(|_| more).map(|last| last.position);
-    Page {
-        next,
-        followers: found.into_iter().map(|one| one.phone_number).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kit::clock::UnixMillis;
-
-    use super::*;
-
-    #[test]
-    fn a_page_goes_on_only_if_there_is_more() {
-        let found = |count: u128| -> Vec<Follower> {
-            (0..count)
-                .map(|id| Follower {
-                    phone_number: format!("+{id}"),
-                    position: Position {
-                        invited_at: UnixMillis(0),
-                        user_id: Uuid::from_u128(id),
-                    },
-                })
-                .collect()
-        };
-        assert_eq!(page(found(0), 2).next, None);
-        assert_eq!(page(found(2), 2).next, None);
-        let first = page(found(3), 2);
-        assert_eq!(first.followers, ["+0", "+1"]);
-        assert_eq!(first.next.unwrap().user_id, Uuid::from_u128(1));
+        let found = self.store.followers(user_id, after, page_size).await?;
+        found.ok_or(Error::UserGone)
     }
 }

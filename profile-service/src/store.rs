@@ -1,35 +1,31 @@
 //! Profiles, as they are kept.
 
+mod followers;
+
 use std::sync::Arc;
 
-use database::{Database, DatabaseUrl, Error, Migrations, Row};
+use database::{Database, DatabaseUrl, Error, Migrations};
 use kit::clock::UnixMillis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{invite_code::InviteCode, page_token::Position};
+use followers::FOLLOWERS;
 
-const MIGRATIONS: Migrations = Migrations(&[(
-    1,
-    "profiles",
-    include_str!("../migrations/0001_profiles.sql"),
-)]);
+pub use followers::{Followers, PROFILE};
 
-/// The statement of [`ProfileStore::profile`], on which also a benchmark runs.
-pub const PROFILE: &str = "\
-    SELECT phone_number, invite_code, invited_by, at, user_id FROM (
-        SELECT 0 AS part, phone_number, invite_code, invited_by,
-               created_at AS at, user_id
-        FROM profiles WHERE user_id = $1 AND erased_at IS NULL
-        UNION ALL
-        SELECT part, phone_number, invite_code, invited_by, at, user_id FROM (
-            SELECT 1 AS part, phone_number, NULL AS invite_code, NULL AS invited_by,
-                   invited_at AS at, user_id
-            FROM profiles WHERE inviter_id = $1
-            ORDER BY invited_at, user_id LIMIT $2
-        ) AS followers
-    ) AS parts
-    ORDER BY part, at, user_id";
+const MIGRATIONS: Migrations = Migrations(&[
+    (
+        1,
+        "profiles",
+        include_str!("../migrations/0001_profiles.sql"),
+    ),
+    (
+        2,
+        "followers",
+        include_str!("../migrations/0002_followers.sql"),
+    ),
+]);
 
 /// A profile to be made.
 #[derive(Clone, Debug)]
@@ -55,15 +51,6 @@ pub struct Profile {
     pub invited_by: Option<String>,
     /// When it was made.
     pub created_at: UnixMillis,
-}
-
-/// Somebody who entered the user's code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Follower {
-    /// E.164.
-    pub phone_number: String,
-    /// The place in the order.
-    pub position: Position,
 }
 
 /// What came of making a profile.
@@ -140,54 +127,43 @@ impl ProfileStore {
         }
     }
 
-    /// A profile with its first followers, at most `followers` of them, in one
-    /// statement.
+    /// A profile with its first followers, at most `page_size` (one at least) of them,
+    /// in one statement.
     pub async fn profile(
         &self,
         user_id: Uuid,
-        followers: u32,
-    ) -> Result<Option<(Profile, Vec<Follower>)>, Error> {
-        let values = [user_id.into(), i64::from(followers).into()];
-        let mut rows = self.0.read(PROFILE, &values).await?.into_iter();
-        let Some(first) = rows.next() else {
-            return Ok(None);
-        };
-        let Some(invite_code) = first.get("invite_code")? else {
-            // A follower: the profile itself is erased.
+        page_size: u32,
+    ) -> Result<Option<(Profile, Followers)>, Error> {
+        let values = [user_id.into(), i64::from(page_size).into()];
+        let rows = self.0.read(PROFILE, &values).await?;
+        let Some(row) = rows.first() else {
             return Ok(None);
         };
         let profile = Profile {
-            phone_number: first.get("phone_number")?,
-            invite_code,
-            invited_by: first.get("invited_by")?,
-            created_at: UnixMillis(first.get("at")?),
+            phone_number: row.get("phone_number")?,
+            invite_code: row.get("invite_code")?,
+            invited_by: row.get("invited_by")?,
+            created_at: UnixMillis(row.get("created_at")?),
         };
-        let followers = rows.map(|row| follower(&row)).collect::<Result<_, _>>()?;
-        Ok(Some((profile, followers)))
+        Ok(Some((profile, Followers::from_row(row)?)))
     }
 
-    /// At most `count` followers that come after a position; none of an erased
-    /// user's.
+    /// At most `page_size` (one at least) followers that come after a position; `None`
+    /// if there is no such user, or not any more.
     pub async fn followers(
         &self,
         user_id: Uuid,
         after: Position,
-        count: u32,
-    ) -> Result<Vec<Follower>, Error> {
-        const SQL: &str = "\
-            SELECT phone_number, invited_at AS at, user_id FROM profiles
-            WHERE inviter_id = $1 AND (invited_at, user_id) > ($2, $3)
-              AND EXISTS (SELECT 1 FROM profiles AS own
-                          WHERE own.user_id = $1 AND own.erased_at IS NULL)
-            ORDER BY invited_at, user_id LIMIT $4";
+        page_size: u32,
+    ) -> Result<Option<Followers>, Error> {
         let values = [
             user_id.into(),
+            i64::from(page_size).into(),
             after.invited_at.0.into(),
             after.user_id.into(),
-            i64::from(count).into(),
         ];
-        let rows = self.0.read(SQL, &values).await?;
-        rows.iter().map(follower).collect()
+        let rows = self.0.read(FOLLOWERS, &values).await?;
+        rows.first().map(Followers::from_row).transpose()
     }
 
     /// Whose invite code this is.
@@ -249,14 +225,4 @@ impl ProfileStore {
             SELECT user_id FROM profiles WHERE user_id = $1 AND erased_at IS NULL";
         Ok(!self.0.read(SQL, &[user_id.into()]).await?.is_empty())
     }
-}
-
-fn follower(row: &Row) -> Result<Follower, Error> {
-    Ok(Follower {
-        phone_number: row.get("phone_number")?,
-        position: Position {
-            invited_at: UnixMillis(row.get("at")?),
-            user_id: row.get("user_id")?,
-        },
-    })
 }

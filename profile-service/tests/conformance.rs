@@ -15,7 +15,7 @@ use kit::{
 use profile_service::{
     invite_code::InviteCode,
     page_token::Position,
-    store::{Created, Erased, NewProfile, ProfileStore},
+    store::{Created, Erased, Followers, NewProfile, ProfileStore},
 };
 use testkit::PrivatePostgres;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,7 @@ suite![
     two_users_may_follow_each_other,
     followers_are_paged_oldest_first,
     a_profile_lists_its_first_followers,
+    a_page_token_from_before_is_taken,
     many_follow_one_at_once,
     an_erased_profile_is_gone_and_leaves_the_inviters_followers,
     an_erased_users_followers_keep_the_code_that_they_entered,
@@ -100,6 +101,10 @@ async fn make(store: &ProfileStore, phone: &str, invite_code: &str) -> Uuid {
     profile.user_id
 }
 
+fn numbers(page: &Followers) -> Vec<&str> {
+    page.phone_numbers().collect()
+}
+
 /// Enters an invite code for a user; whether it was the first.
 async fn enter(store: &ProfileStore, user: Uuid, inviter: Uuid, text: &str, time: i64) -> bool {
     store
@@ -119,7 +124,7 @@ async fn a_profile_is_made_once(store: ProfileStore) {
     assert_eq!(found.invite_code, "aaaaaa");
     assert_eq!(found.invited_by, None);
     assert_eq!(found.created_at, at(0));
-    assert_eq!(followers, []);
+    assert_eq!(followers, Followers::default());
     assert!(store.exists(profile.user_id).await.unwrap());
     assert!(!store.exists(Uuid::nil()).await.unwrap());
     assert_eq!(store.profile(Uuid::nil(), 10).await.unwrap(), None);
@@ -142,9 +147,19 @@ async fn an_inviter_is_entered_with_the_profile(store: ProfileStore) {
     let (profile, _) = store.profile(invited.user_id, 10).await.unwrap().unwrap();
     assert_eq!(profile.invited_by.as_deref(), Some("aaaaaa"));
     let (_, followers) = store.profile(inviter, 10).await.unwrap().unwrap();
-    assert_eq!(followers.len(), 1);
-    assert_eq!(followers[0].phone_number, "+7702");
-    assert_eq!(followers[0].position.invited_at, at(0));
+    assert_eq!(numbers(&followers), ["+7702"]);
+    let before = Position {
+        invited_at: at(-1),
+        user_id: Uuid::max(),
+    };
+    let now = Position {
+        invited_at: at(0),
+        user_id: invited.user_id,
+    };
+    for (after, expected) in [(before, &["+7702"][..]), (now, &[])] {
+        let page = store.followers(inviter, after, 10).await.unwrap().unwrap();
+        assert_eq!(numbers(&page), expected);
+    }
 }
 
 async fn an_unknown_inviter_is_ignored(store: ProfileStore) {
@@ -169,7 +184,7 @@ async fn an_inviter_is_set_once(store: ProfileStore) {
     let (profile, _) = store.profile(user, 10).await.unwrap().unwrap();
     assert_eq!(profile.invited_by.as_deref(), Some("aaaaaa"));
     let (_, followers) = store.profile(second, 10).await.unwrap().unwrap();
-    assert_eq!(followers, []);
+    assert_eq!(followers, Followers::default());
 }
 
 async fn an_inviter_is_set_once_in_parallel(store: ProfileStore) {
@@ -202,7 +217,8 @@ async fn an_inviter_is_set_once_in_parallel(store: ProfileStore) {
     assert_eq!(profile.invited_by.as_ref(), Some(winner));
     let mut followed = 0;
     for (inviter, _) in inviters {
-        followed += store.profile(inviter, 10).await.unwrap().unwrap().1.len();
+        let (_, followers) = store.profile(inviter, 10).await.unwrap().unwrap();
+        followed += numbers(&followers).len();
     }
     assert_eq!(followed, 1);
 }
@@ -222,52 +238,91 @@ async fn two_users_may_follow_each_other(store: ProfileStore) {
     assert!(enter(&store, two, one, "aaaaaa", 1).await);
     for (user, follower) in [(one, "+7702"), (two, "+7701")] {
         let (_, followers) = store.profile(user, 10).await.unwrap().unwrap();
-        assert_eq!(followers[0].phone_number, follower);
+        assert_eq!(numbers(&followers), [follower]);
     }
 }
 
-/// Makes `count` followers of a new user, several of them in one millisecond;
-/// their numbers in the order in which they came.
-async fn followed_user(store: &ProfileStore, count: i64) -> (Uuid, Vec<String>) {
+/// Makes `count` followers of a new user, several of them in one millisecond, and
+/// stored in another order than they came in; their numbers and ids in that.
+async fn followed_user(store: &ProfileStore, count: i64) -> (Uuid, Vec<(String, Position)>) {
     let inviter = make(store, "+7700", "aaaaaa").await;
     let mut expected = Vec::new();
     for each in 0..count {
         let phone = format!("+79{each:04}");
         let user = make(store, &phone, &format!("f{each:05}")).await;
-        assert!(enter(store, user, inviter, "aaaaaa", each / 3).await);
-        expected.push((each / 3, user, phone));
+        let time = each * 7 % count / 3;
+        assert!(enter(store, user, inviter, "aaaaaa", time).await);
+        let position = Position {
+            invited_at: at(time),
+            user_id: user,
+        };
+        expected.push((phone, position));
     }
-    expected.sort();
-    (
-        inviter,
-        expected.into_iter().map(|(_, _, phone)| phone).collect(),
-    )
+    expected.sort_by_key(|(_, position)| (position.invited_at, position.user_id));
+    (inviter, expected)
+}
+
+/// Checks a page: its numbers, and that it goes on after the last one if there are
+/// more.
+fn check(page: &Followers, rest: &[(String, Position)], page_size: usize) {
+    let shown = &rest[..page_size.min(rest.len())];
+    let expected: Vec<_> = shown.iter().map(|(phone, _)| phone.as_str()).collect();
+    assert_eq!(numbers(page), expected, "a page of {page_size}");
+    let next = shown.last().map(|(_, position)| *position);
+    assert_eq!(page.next, next.filter(|_| rest.len() > page_size));
 }
 
 async fn followers_are_paged_oldest_first(store: ProfileStore) {
     let (inviter, expected) = followed_user(&store, 25).await;
     for page_size in [1, 4, 24, 25, 100] {
-        let mut found = Vec::new();
-        let mut after = Position::START;
-        loop {
-            let page = store.followers(inviter, after, page_size).await.unwrap();
-            let Some(last) = page.last() else { break };
+        let mut rest = &expected[..];
+        let mut after = Some(Position::START);
+        while let Some(start) = after {
             // As a client carries it on.
-            after = Position::from_token(&last.position.to_token()).unwrap();
-            found.extend(page.into_iter().map(|follower| follower.phone_number));
+            let start = Position::from_token(&start.to_token()).unwrap();
+            let asked = u32::try_from(page_size).unwrap();
+            let page = store.followers(inviter, start, asked).await;
+            let page = page.unwrap().unwrap();
+            check(&page, rest, page_size);
+            rest = &rest[page_size.min(rest.len())..];
+            after = page.next;
         }
-        assert_eq!(found, expected, "pages of {page_size}");
+        assert_eq!(rest, [], "pages of {page_size}");
     }
+    let nobodys = store.followers(Uuid::nil(), Position::START, 10).await;
+    assert_eq!(nobodys.unwrap(), None);
 }
 
 async fn a_profile_lists_its_first_followers(store: ProfileStore) {
     let (inviter, expected) = followed_user(&store, 12).await;
-    for count in [1_usize, 5, 12, 100] {
-        let asked = u32::try_from(count).unwrap();
+    for page_size in [1, 5, 11, 12, 13, 100] {
+        let asked = u32::try_from(page_size).unwrap();
         let (_, followers) = store.profile(inviter, asked).await.unwrap().unwrap();
-        let found: Vec<_> = followers.into_iter().map(|one| one.phone_number).collect();
-        assert_eq!(found, expected[..count.min(12)]);
+        check(&followers, &expected, page_size);
     }
+}
+
+async fn a_page_token_from_before_is_taken(store: ProfileStore) {
+    let inviter = make(&store, "+7700", "aaaaaa").await;
+    for each in 0..3 {
+        let id = Uuid::from_u128(each + 1);
+        let follower = NewProfile {
+            user_id: id,
+            ..new(&format!("+770{each}"), Some("aaaaaa"))
+        };
+        let made = store.create(&follower, &code(&format!("f{each:05}"))).await;
+        assert_eq!(made.unwrap(), Created::New);
+    }
+    // After the second of them, as it was given when each follower was a row.
+    let token = "AAABoxhcUAAAAAAAAAAAAAAAAAAAAAAC";
+    let after = Position::from_token(token).unwrap();
+    let page = store.followers(inviter, after, 10).await.unwrap().unwrap();
+    assert_eq!((numbers(&page), page.next), (vec!["+7702"], None));
+    let first = store.followers(inviter, Position::START, 2).await.unwrap();
+    assert_eq!(
+        first.unwrap().next.map(Position::to_token).as_deref(),
+        Some(token)
+    );
 }
 
 async fn many_follow_one_at_once(store: ProfileStore) {
@@ -288,7 +343,7 @@ async fn many_follow_one_at_once(store: ProfileStore) {
         expected.insert(call.await.unwrap());
     }
     let (_, followers) = store.profile(inviter, 100).await.unwrap().unwrap();
-    let found: HashSet<_> = followers.into_iter().map(|one| one.phone_number).collect();
+    let found: HashSet<_> = followers.phone_numbers().map(str::to_owned).collect();
     assert_eq!(found, expected);
 }
 
@@ -302,8 +357,12 @@ async fn an_erased_profile_is_gone_and_leaves_the_inviters_followers(store: Prof
     }
     assert_eq!(store.profile(user, 10).await.unwrap(), None);
     assert!(!store.exists(user).await.unwrap());
+    assert_eq!(
+        store.followers(user, Position::START, 10).await.unwrap(),
+        None
+    );
     let (_, followers) = store.profile(inviter, 10).await.unwrap().unwrap();
-    assert_eq!(followers, []);
+    assert_eq!(followers, Followers::default());
     assert!(
         !enter(&store, user, inviter, "aaaaaa", 3).await,
         "nobody comes back"
@@ -316,6 +375,8 @@ async fn an_erased_users_followers_keep_the_code_that_they_entered(store: Profil
     assert!(enter(&store, user, inviter, "aaaaaa", 1).await);
     store.erase(inviter, &code("tombst"), at(2)).await.unwrap();
     assert_eq!(store.profile(inviter, 10).await.unwrap(), None);
+    let listed = store.followers(inviter, Position::START, 10).await;
+    assert_eq!(listed.unwrap(), None, "an erased user shows nothing");
     let (profile, _) = store.profile(user, 10).await.unwrap().unwrap();
     assert_eq!(profile.invited_by.as_deref(), Some("aaaaaa"));
 }

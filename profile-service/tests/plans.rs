@@ -46,6 +46,11 @@ fn code(number: u32) -> InviteCode {
     InviteCode::parse(&format!("{number:06x}")).unwrap()
 }
 
+/// `EXPLAIN ANALYZE` of every statement in that database.
+const EXPLAIN_ANALYZE: &str = "\
+    ALTER DATABASE $DATABASE SET auto_explain.log_analyze = on;
+    ALTER DATABASE $DATABASE SET auto_explain.log_timing = off";
+
 async fn open(url: &str) -> ProfileStore {
     let url: DatabaseUrl = url.parse().unwrap();
     let store = ProfileStore::open(&url, CancellationToken::new())
@@ -70,13 +75,13 @@ async fn do_everything(store: &ProfileStore, round: u32) {
     };
     let created = store.create(&new, &code(fresh)).await.unwrap();
     assert_eq!(created, Created::New);
-    let (_, followers) = store.profile(user(1), 1_000).await.unwrap().unwrap();
-    assert_eq!(followers.len(), 1_000);
-    let after = followers[500].position;
+    let (_, followers) = store.profile(user(1), 500).await.unwrap().unwrap();
+    assert_eq!(followers.phone_numbers().count(), 500);
+    let after = followers.next.unwrap();
     assert!(store.profile(user(fresh), 1_000).await.unwrap().is_some());
     for position in [Position::START, after] {
         let page = store.followers(user(1), position, 100).await.unwrap();
-        assert_eq!(page.len(), 100);
+        assert_eq!(page.unwrap().phone_numbers().count(), 100);
     }
     assert_eq!(store.owner(&code(7)).await.unwrap(), Some(user(7)));
     assert!(
@@ -113,4 +118,64 @@ async fn no_statement_reads_a_whole_table() {
             .iter()
             .any(|plan| plan.contains("Seq Scan on profiles"))
     );
+}
+
+/// What a line of a plan says was read: `… (actual rows=1001 loops=1)`.
+fn rows_read(line: &str) -> Option<u32> {
+    let (_, read) = line.split_once("actual rows=")?;
+    read.split(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn followers_are_read_from_the_index_alone_and_no_more_than_asked_for() {
+    let postgres = PrivatePostgres::start_explaining();
+    let url = postgres.create_database("followers");
+    let name = url.rsplit('/').next().unwrap();
+    postgres.psql(&url, &EXPLAIN_ANALYZE.replace("$DATABASE", name));
+    let store = open(&url).await;
+    postgres.psql(&url, &FILL.replace("$USERS", &USERS.to_string()));
+    // The index alone is enough for pages that the visibility map knows.
+    postgres.psql(&url, "VACUUM profiles");
+    // Nobody, fifty, and half of all follow them.
+    for (followed, followers) in [(40_000, 0), (300, 50), (1, USERS as usize / 2)] {
+        for page_size in [1_000, 20] {
+            let size = page_size as usize;
+            let shown = followers.min(size);
+            for _ in 0..TIMES {
+                let found = store.profile(user(followed), page_size).await.unwrap();
+                let (_, first) = found.unwrap();
+                let page = store.followers(user(followed), Position::START, page_size);
+                for page in [first, page.await.unwrap().unwrap()] {
+                    assert_eq!(page.phone_numbers().count(), shown);
+                    assert_eq!(page.next.is_some(), followers > size);
+                }
+            }
+        }
+    }
+    let plans = postgres.plans(&url);
+    let pages: Vec<_> = plans
+        .iter()
+        .filter(|plan| plan.contains("string_agg"))
+        .collect();
+    assert_eq!(pages.len(), (3 * 2 * 2 * TIMES) as usize);
+    for plan in pages {
+        let scans = plan.lines().filter(|line| line.contains(" Scan "));
+        let (followers, others): (Vec<_>, Vec<_>) =
+            scans.partition(|line| line.contains("Index Only Scan using profiles_followers"));
+        assert_eq!(followers.len(), 2, "the page, and where it ends: {plan}");
+        for line in others {
+            let own = line.contains("Index Scan using profiles_pkey");
+            assert!(own || line.contains("CTE Scan on page"), "{plan}");
+        }
+        assert!(!plan.contains("Sort"), "{plan}");
+        // The text is in order because nothing comes between the two.
+        let mut below = plan.lines().skip_while(|line| !line.contains("Aggregate"));
+        assert!(below.nth(1).unwrap().contains("->  Limit"), "{plan}");
+        let fetched = |line: &&str| line.contains("Heap Fetches:") && !line.ends_with(" 0");
+        assert_eq!(plan.lines().find(fetched), None, "{plan}");
+        assert!(
+            plan.lines().filter_map(rows_read).max() <= Some(1_001),
+            "{plan}"
+        );
+    }
 }

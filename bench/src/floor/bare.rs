@@ -6,10 +6,7 @@ use std::str::FromStr as _;
 use anyhow::{Context as _, ensure};
 use auth_service::users::{BEGIN_SESSION, NewSession};
 use profile_service::store::PROFILE;
-use sqlx::{
-    Connection as _, PgConnection, Row as _,
-    postgres::{PgConnectOptions, PgRow},
-};
+use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -74,19 +71,16 @@ impl Bare {
         followers: usize,
     ) -> anyhow::Result<()> {
         let mut connection = self.of(client)?.lock().await;
-        let rows = sqlx::query(PROFILE)
+        let row = sqlx::query(PROFILE)
             .bind(user_id)
-            .bind(1_001_i64)
-            .fetch_all(&mut *connection)
-            .await?;
-        let (first, others) = rows.split_first().context("there is no such profile")?;
-        let code: String = first.try_get("invite_code")?;
-        let read = |row: &PgRow| {
-            let phone: String = row.try_get("phone_number")?;
-            let (at, id): (i64, Uuid) = (row.try_get("at")?, row.try_get("user_id")?);
-            Ok::<_, sqlx::Error>((phone, at, id))
-        };
-        let found = others.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            .bind(1_000_i64)
+            .fetch_optional(&mut *connection)
+            .await?
+            .context("there is no such profile")?;
+        let code: String = row.try_get("invite_code")?;
+        let numbers: Option<String> = row.try_get("phone_numbers")?;
+        let numbers = numbers.unwrap_or_default();
+        let found: Vec<String> = numbers.split_terminator(',').map(str::to_owned).collect();
         ensure!(code.len() == 6 && found.len() == followers, "another one");
         Ok(())
     }
