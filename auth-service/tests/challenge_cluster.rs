@@ -190,7 +190,7 @@ async fn a_node_that_hangs_stops_nobody_else_and_is_given_up_once_it_is_replaced
     let (mut there, mut elsewhere) = (Vec::new(), Vec::new());
     for each in 0..PHONES {
         let started = bench.start(each).await.unwrap();
-        let pattern = format!("*:challenge:{}", started.id);
+        let pattern = format!("*:named:{}", started.id);
         if hung.raw(&["KEYS", &pattern]).is_empty() {
             elsewhere.push(started);
         } else {
@@ -239,7 +239,7 @@ async fn a_slot_that_moves_takes_its_challenges_along() {
         .masters()
         .into_iter()
         .find_map(|node| {
-            let keys = node.raw(&["KEYS", "*:challenge:*"]);
+            let keys = node.raw(&["KEYS", "*:named:*"]);
             Some((node, keys.lines().next()?.to_owned()))
         })
         .unwrap();

@@ -62,6 +62,15 @@ pub(crate) enum Twice {
     Counts,
 }
 
+/// How many servers have the keys.
+#[derive(Clone, Copy)]
+pub(crate) enum Servers {
+    /// One has all: a script may touch them all.
+    One,
+    /// Each has some of the slots: a script touches one slot.
+    Cluster,
+}
+
 /// Makes connections when they are needed, and again when they were lost.
 pub(crate) struct Connection {
     kind: Kind,
@@ -100,6 +109,13 @@ impl Connection {
             turns: Semaphore::new(AT_ONCE),
             silent: AtomicBool::new(false),
             figures: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn servers(&self) -> Servers {
+        match self.kind {
+            Kind::Server(_) => Servers::One,
+            Kind::Cluster(_) => Servers::Cluster,
         }
     }
 

@@ -1,17 +1,18 @@
 //! What is asked of Redis: a script of this service, or a command.
 
-use ::redis::{Cmd, Script, ToRedisArgs, cmd};
+use ::redis::{Cmd, ToRedisArgs, cmd};
 
-/// A script that touches one slot.
-pub(crate) struct OneSlotScript {
-    source: &'static str,
+/// A script. In a cluster it touches one slot.
+pub(crate) struct Script {
+    source: String,
     /// By what a server that has seen the source knows it.
     hash: String,
 }
 
-impl OneSlotScript {
-    pub(crate) fn new(source: &'static str) -> Self {
-        let hash = Script::new(source).get_hash().to_owned();
+impl Script {
+    pub(crate) fn new(source: impl Into<String>) -> Self {
+        let source = source.into();
+        let hash = ::redis::Script::new(&source).get_hash().to_owned();
         Self { source, hash }
     }
 
@@ -27,7 +28,7 @@ impl OneSlotScript {
 
 /// A script with its keys and arguments.
 pub(crate) struct Call<'a> {
-    script: &'a OneSlotScript,
+    script: &'a Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
 }
@@ -68,7 +69,7 @@ impl Question for Call<'_> {
     /// The server that has the keys then knows the script, and no other one
     /// is asked: `SCRIPT LOAD` would need every node of a cluster.
     fn in_full(&self) -> Cmd {
-        self.command("EVAL", self.script.source)
+        self.command("EVAL", &self.script.source)
     }
 }
 
