@@ -280,6 +280,16 @@ async fn a_slot_that_moves_takes_its_challenges_along() {
     assert!(bench.all_work().await);
 }
 
+/// As some who sell Redis have it: a cluster of one, named as a server.
+#[tokio::test]
+async fn a_server_that_turns_out_to_have_slots_is_asked_as_a_cluster() {
+    let server = PrivateRedis::start_with(&["cluster-enabled yes"]);
+    let answer = server.raw(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    assert_eq!(answer, "OK");
+    let bench = Bench::over(&server.url());
+    bench.until_all_work().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_users_have_passwords() {
     let cluster = PrivateRedisCluster::shared();

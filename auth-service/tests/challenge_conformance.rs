@@ -77,6 +77,7 @@ suite![
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
     a_gap_between_two_starts_is_kept,
     a_start_that_is_taken_back_begins_no_gap,
+    a_start_that_is_taken_back_begins_no_hour,
     clocks_of_replicas_need_not_agree,
     parallel_starts_keep_the_limit,
     misses_at_an_address_are_limited,

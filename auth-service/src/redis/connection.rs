@@ -8,6 +8,7 @@
 //! may happen [`Twice`] is asked again, and once.
 
 use std::{
+    borrow::Cow,
     pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
@@ -75,6 +76,8 @@ pub(crate) enum Servers {
 pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
+    /// The one server has turned out to have slots, as in a cluster.
+    has_slots: AtomicBool,
     /// The last question has had no answer in time.
     silent: AtomicBool,
     /// Not there where nobody counts.
@@ -107,6 +110,7 @@ impl Connection {
         Self {
             kind,
             turns: Semaphore::new(AT_ONCE),
+            has_slots: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             figures: OnceLock::new(),
         }
@@ -114,8 +118,8 @@ impl Connection {
 
     pub(crate) fn servers(&self) -> Servers {
         match self.kind {
-            Kind::Server(_) => Servers::One,
-            Kind::Cluster(_) => Servers::Cluster,
+            Kind::Server(_) if !self.has_slots.load(Ordering::Relaxed) => Servers::One,
+            _ => Servers::Cluster,
         }
     }
 
@@ -181,7 +185,7 @@ impl Connection {
     }
 
     async fn answer(&self, question: &impl Question, twice: Twice) -> RedisResult<Value> {
-        let mut command = question.usual();
+        let mut command = Cow::Borrowed(question.usual());
         let mut knows_script = true;
         let mut instead = None;
         let mut may_break = twice == Twice::IsTheSame;
@@ -193,7 +197,7 @@ impl Connection {
             };
             if error.kind() == ServerErrorKind::NoScript.into() && knows_script {
                 knows_script = false;
-                command = question.in_full();
+                command = Cow::Owned(question.in_full());
                 continue;
             }
             let again = match self.fate(&error) {
@@ -251,6 +255,11 @@ impl Connection {
             }
             ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => {
                 Fate::Unknown
+            }
+            ErrorKind::Server(ServerErrorKind::CrossSlot) => {
+                tracing::warn!("the Redis server is in cluster mode: steps are done one by one");
+                self.has_slots.store(true, Ordering::Relaxed);
+                Fate::Refused
             }
             _ => Fate::Refused,
         }
