@@ -36,5 +36,6 @@ pub(super) fn address_key(address: &AddressKey, what: &str) -> String {
 
 /// A challenge by its code alone: misses before it, end, and what is known of it.
 pub(super) fn bare_key(address: &AddressKey, code: &Mac) -> String {
-    format!("{}:{}", address_key(address, "bare"), code.as_str())
+    let (address, code) = (address.0.as_str(), code.as_str());
+    format!("customauth:{{a{address}}}:bare:{code}")
 }
