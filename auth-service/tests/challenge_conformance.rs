@@ -75,6 +75,7 @@ suite![
     starts_of_a_phone_are_limited,
     starts_of_a_phone_at_an_address_are_limited,
     starts_at_an_address_are_limited_and_cost_the_phone_nothing,
+    the_phone_refuses_before_the_address,
     a_gap_between_two_starts_is_kept,
     a_start_that_is_taken_back_begins_no_gap,
     a_start_that_is_taken_back_begins_no_hour,
@@ -229,15 +230,17 @@ const HOME: &str = "192.0.2.1";
 const AWAY: &str = "198.51.100.7";
 
 async fn a_code_signs_in_by_id_and_by_address(bench: Bench) {
+    for invite in [None, Some("HdGzEG"), Some(" 1 \n\0é ")] {
+        signs_in_by_id_and_by_address(&bench, invite).await;
+    }
+}
+
+async fn signs_in_by_id_and_by_address(bench: &Bench, invite: Option<&str>) {
+    let invited_by = invite.map(str::to_owned);
+    let now = bench.clock.now();
     let invited = bench
         .challenges
-        .start(
-            &number(ANNA),
-            Some("HdGzEG".to_owned()),
-            ip(HOME),
-            DELIVERY,
-            bench.clock.now(),
-        )
+        .start(&number(ANNA), invited_by, ip(HOME), DELIVERY, now)
         .await
         .unwrap();
     for (carrier, client) in [
@@ -254,7 +257,7 @@ async fn a_code_signs_in_by_id_and_by_address(bench: Bench) {
             .unwrap();
         assert_eq!(matched.id, invited.id);
         assert_eq!(matched.phone, number(ANNA));
-        assert_eq!(matched.invited_by.as_deref(), Some("HdGzEG"));
+        assert_eq!(matched.invited_by.as_deref(), invite);
     }
 }
 

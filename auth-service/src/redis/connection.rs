@@ -76,7 +76,7 @@ pub(crate) enum Servers {
 pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
-    /// The one server has turned out to have slots, as in a cluster.
+    /// The one server has turned out to have slots: it is in cluster mode.
     has_slots: AtomicBool,
     /// The last question has had no answer in time.
     silent: AtomicBool,
@@ -116,6 +116,7 @@ impl Connection {
         }
     }
 
+    /// How many servers have the keys, as far as is known.
     pub(crate) fn servers(&self) -> Servers {
         match self.kind {
             Kind::Server(_) if !self.has_slots.load(Ordering::Relaxed) => Servers::One,
@@ -200,6 +201,9 @@ impl Connection {
                 command = Cow::Owned(question.in_full());
                 continue;
             }
+            if error.kind() == ServerErrorKind::CrossSlot.into() {
+                self.has_slots.store(true, Ordering::Relaxed);
+            }
             let again = match self.fate(&error) {
                 Fate::NotHeeded => true,
                 Fate::Refused => false,
@@ -255,11 +259,6 @@ impl Connection {
             }
             ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => {
                 Fate::Unknown
-            }
-            ErrorKind::Server(ServerErrorKind::CrossSlot) => {
-                tracing::warn!("the Redis server is in cluster mode: steps are done one by one");
-                self.has_slots.store(true, Ordering::Relaxed);
-                Fate::Refused
             }
             _ => Fate::Refused,
         }

@@ -48,6 +48,19 @@ pub(super) async fn starts_at_an_address_are_limited_and_cost_the_phone_nothing(
     assert!(bench.try_start(ANNA, "203.0.113.3").await.is_err());
 }
 
+pub(super) async fn the_phone_refuses_before_the_address(bench: Bench) {
+    let bench = bench.limited(|rules| {
+        rules.starts_per_client = 1;
+        rules.phone_limits.per_phone = 1;
+    });
+    let later = Duration::from_secs(600);
+    bench.start(ANNA, HOME).await;
+    bench.clock.advance(later);
+    bench.start(BORIS, AWAY).await;
+    let refused = bench.try_start(ANNA, AWAY).await;
+    assert_eq!(refused.unwrap_err(), HOUR.saturating_sub(later));
+}
+
 pub(super) async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     let gap = Duration::from_secs(30);
     let bench = bench.limited(|rules| rules.phone_limits.gap = gap);
