@@ -24,7 +24,7 @@ use crate::{
     phone::PhoneNumber,
 };
 use store::{
-    AddressKey, ChallengeStore, Found, Matched, Mismatch, NewChallenge, PhoneKey, PhoneLimits,
+    AddressKey, ChallengeStore, CodeHashes, Found, Matched, NewChallenge, PhoneKey, PhoneLimits,
     Unavailable,
 };
 
@@ -172,9 +172,7 @@ impl Challenges {
         now: UnixMillis,
     ) -> Result<Option<Matched>, Unavailable> {
         let hash = self.code_of_challenge(id, code);
-        self.store
-            .compare(id, &hash, Mismatch::CostsATry, now)
-            .await
+        self.store.answer(id, &hash, now).await
     }
 
     async fn answer_bare(
@@ -189,18 +187,12 @@ impl Challenges {
         let address = self.address_key(client);
         let at_address = self.code_at_address(&address, code);
         let most = self.rules.failures_per_client;
-        let id = match self.store.find(&address, &at_address, most, now).await? {
-            Found::Challenge(id) => id,
-            Found::Nothing => return Ok(None),
-            Found::TooMany { retry_after } => return Err(Refused::TooMany { retry_after }),
-        };
-        let hash = self.code_of_challenge(id, code);
-        let matched = self.store.compare(id, &hash, Mismatch::IsFree, now).await?;
-        if matched.is_none() {
-            // The index was ahead of the truth: spent, or lost with a node.
-            self.store.count_miss(&address, now).await?;
+        let found = self.store.answer_bare(&address, &at_address, most, now);
+        match found.await? {
+            Found::Challenge(matched) => Ok(Some(matched)),
+            Found::Nothing => Ok(None),
+            Found::TooMany { retry_after } => Err(Refused::TooMany { retry_after }),
         }
-        Ok(matched)
     }
 
     /// Forgets a challenge whose sign-in was written. It is tidiness: that one
@@ -208,12 +200,7 @@ impl Challenges {
     pub async fn spend(&self, matched: &Matched, code: &Code) {
         let phone = self.phone_key(&matched.phone);
         let at_address = self.code_at_address(&matched.address, code);
-        let (forgotten, released) = tokio::join!(
-            self.store.forget(matched.id, &phone),
-            self.store
-                .release(&matched.address, &at_address, matched.id),
-        );
-        if let Err(error) = forgotten.and(released) {
+        if let Err(error) = self.store.spend(matched, &phone, &at_address).await {
             tracing::warn!(%error, "a spent challenge is left to expire");
         }
     }
@@ -225,6 +212,13 @@ impl Challenges {
     fn address_key(&self, client: IpAddr) -> AddressKey {
         let network = address::network(client).to_string();
         AddressKey(self.hasher.mac(Label::Address, &[&network]))
+    }
+
+    fn hashes(&self, id: ChallengeId, address: &AddressKey, code: &Code) -> CodeHashes {
+        CodeHashes {
+            of_challenge: self.code_of_challenge(id, code),
+            at_address: self.code_at_address(address, code),
+        }
     }
 
     fn code_of_challenge(&self, id: ChallengeId, code: &Code) -> Mac {

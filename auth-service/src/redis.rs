@@ -1,5 +1,5 @@
 //! What the stores in Redis share: a connection to one server or a cluster, and
-//! scripts that touch one slot each.
+//! scripts.
 
 mod cluster;
 mod connection;
@@ -8,8 +8,8 @@ mod script;
 
 use ::redis::RedisError;
 
-pub(crate) use connection::{Connection, Twice};
-pub(crate) use script::{Call, OneSlotScript};
+pub(crate) use connection::{Connection, Servers, Twice};
+pub(crate) use script::{Call, Script};
 
 use crate::challenges::store::Unavailable;
 

@@ -190,7 +190,7 @@ async fn a_node_that_hangs_stops_nobody_else_and_is_given_up_once_it_is_replaced
     let (mut there, mut elsewhere) = (Vec::new(), Vec::new());
     for each in 0..PHONES {
         let started = bench.start(each).await.unwrap();
-        let pattern = format!("*:challenge:{}", started.id);
+        let pattern = format!("*:named:{}", started.id);
         if hung.raw(&["KEYS", &pattern]).is_empty() {
             elsewhere.push(started);
         } else {
@@ -239,7 +239,7 @@ async fn a_slot_that_moves_takes_its_challenges_along() {
         .masters()
         .into_iter()
         .find_map(|node| {
-            let keys = node.raw(&["KEYS", "*:challenge:*"]);
+            let keys = node.raw(&["KEYS", "*:named:*"]);
             Some((node, keys.lines().next()?.to_owned()))
         })
         .unwrap();
@@ -278,6 +278,16 @@ async fn a_slot_that_moves_takes_its_challenges_along() {
     assert!(bench.start(1).await.is_some());
     cluster.wait_until_healthy();
     assert!(bench.all_work().await);
+}
+
+/// As some who sell Redis have it: a cluster of one, named as a server.
+#[tokio::test]
+async fn a_server_that_turns_out_to_have_slots_is_asked_as_a_cluster() {
+    let server = PrivateRedis::start_with(&["cluster-enabled yes"]);
+    let answer = server.raw(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    assert_eq!(answer, "OK");
+    let bench = Bench::over(&server.url());
+    bench.until_all_work().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

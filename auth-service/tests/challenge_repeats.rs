@@ -10,9 +10,10 @@ use std::{
 use auth_service::{
     challenges::{
         ChallengeId, ChallengeStoreUrl, Slot,
-        store::{AddressKey, ChallengeStore, PhoneKey},
+        store::{AddressKey, ChallengeStore, Matched, PhoneKey},
     },
     mac::{Hasher, Label, Mac},
+    phone::PhoneNumber,
     stores::Stores,
 };
 use kit::{
@@ -126,42 +127,54 @@ fn mac(text: &str) -> Mac {
 }
 
 /// Deletes by name: as often as one likes.
-async fn forget(server: &MadeUp) -> bool {
-    let id = ChallengeId::draw(Slot::of(&mac("phone")), &SystemRandom::default());
+async fn spend(server: &MadeUp) -> bool {
     let phone = PhoneKey(mac("phone"));
-    server.store.forget(id, &phone).await.is_ok()
+    let matched = Matched {
+        id: ChallengeId::draw(Slot::of(&phone.0), &SystemRandom::default()),
+        phone: PhoneNumber::from_stored("+77777777766".to_owned()),
+        invited_by: None,
+        address: AddressKey(mac("address")),
+    };
+    let code = mac("code");
+    let spent = server.store.spend(&matched, &phone, &code);
+    spent.await.is_ok()
 }
 
-/// Counts.
-async fn count_miss(server: &MadeUp) -> bool {
-    let address = AddressKey(mac("address"));
-    server.store.count_miss(&address, NOW).await.is_ok()
+/// Counts, unless there is such a challenge.
+async fn answer(server: &MadeUp) -> bool {
+    let (address, code) = (AddressKey(mac("address")), mac("code"));
+    let answered = server.store.answer_bare(&address, &code, 30, NOW);
+    answered.await.is_ok()
 }
 
 #[tokio::test]
 async fn what_a_broken_connection_swallowed_is_repeated_only_if_it_counts_nothing() {
     let server = MadeUp::server(&[Act::HangsUp]).await;
-    assert!(!count_miss(&server).await);
+    assert!(!answer(&server).await);
     assert_eq!(server.seen(), ["EVALSHA"]);
 
     let server = MadeUp::server(&[Act::HangsUp, Act::Answers(":2\r\n")]).await;
-    assert!(forget(&server).await);
-    assert_eq!(server.seen(), ["DEL", "DEL"]);
+    assert!(spend(&server).await);
+    assert_eq!(server.seen(), ["EVALSHA", "EVALSHA"]);
 
     let server = MadeUp::server(&[Act::HangsUp]).await;
-    assert!(!forget(&server).await);
-    assert_eq!(server.seen(), ["DEL", "DEL"], "once, and then no more");
+    assert!(!spend(&server).await);
+    assert_eq!(
+        server.seen(),
+        ["EVALSHA", "EVALSHA"],
+        "once, and then no more"
+    );
 }
 
 #[tokio::test]
 async fn nor_does_the_connection_to_a_cluster_repeat_of_its_own_accord() {
     let server = MadeUp::cluster(&[Act::HangsUp]).await;
-    assert!(!count_miss(&server).await);
+    assert!(!answer(&server).await);
     assert_eq!(server.seen(), ["EVALSHA"]);
 
     let moved = Act::Answers("-MOVED 0 127.0.0.1:1\r\n");
     let server = MadeUp::cluster(Box::leak(Box::new([moved, Act::HangsUp]))).await;
-    assert!(!count_miss(&server).await);
+    assert!(!answer(&server).await);
     assert_eq!(server.seen(), ["EVALSHA", "EVALSHA"]);
 }
 
@@ -179,11 +192,11 @@ async fn what_was_refused_is_asked_again_whatever_it_is() {
             Act::Answers("+\r\n"),
         ];
         let server = MadeUp::server(Box::leak(Box::new(acts))).await;
-        assert!(count_miss(&server).await, "{refusal}");
+        assert!(answer(&server).await, "{refusal}");
         assert_eq!(server.seen(), ["EVALSHA"; 3]);
     }
     let server = MadeUp::server(&[Act::Answers("-LOADING still\r\n")]).await;
-    assert!(!count_miss(&server).await);
+    assert!(!answer(&server).await);
     assert_eq!(server.seen(), ["EVALSHA"; 7], "it does not go on for ever");
 }
 
@@ -194,7 +207,7 @@ async fn a_script_that_is_not_known_is_sent() {
         Act::Answers("+\r\n"),
     ];
     let server = MadeUp::server(acts).await;
-    assert!(count_miss(&server).await);
+    assert!(answer(&server).await);
     assert_eq!(server.seen(), ["EVALSHA", "EVAL"]);
 }
 
@@ -206,8 +219,8 @@ async fn any_other_error_is_final() {
         "-OOM command not allowed\r\n",
     ] {
         let server = MadeUp::server(Box::leak(Box::new([Act::Answers(error)]))).await;
-        assert!(!forget(&server).await);
-        assert_eq!(server.seen(), ["DEL"], "{error}");
+        assert!(!spend(&server).await);
+        assert_eq!(server.seen(), ["EVALSHA"], "{error}");
     }
 }
 
@@ -216,11 +229,11 @@ async fn silence_is_not_waited_for_longer_than_a_second() {
     let server = MadeUp::server(&[Act::SaysNothing]).await;
     for _ in 0..2 {
         let asked = Instant::now();
-        assert!(!count_miss(&server).await);
-        assert!(!forget(&server).await);
+        assert!(!answer(&server).await);
+        assert!(!spend(&server).await);
         assert!(asked.elapsed() < Duration::from_secs(3));
     }
-    assert_eq!(server.seen(), ["EVALSHA", "DEL"].repeat(2));
+    assert_eq!(server.seen(), ["EVALSHA"; 4]);
 }
 
 /// A process that is busy for longer than Redis has to answer. The answer came in

@@ -56,7 +56,7 @@ impl Servers {
 }
 
 fn key_on(node: &PrivateRedis, challenge: &str) -> Option<String> {
-    let keys = node.raw(&["KEYS", &format!("*:challenge:{challenge}")]);
+    let keys = node.raw(&["KEYS", &format!("*:named:{challenge}")]);
     keys.lines().next().map(str::to_owned)
 }
 

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use kit::clock::UnixMillis;
 
 use super::{
+    BareCodes,
     expiring::Expiring,
     id::ChallengeId,
     store::{
-        AddressKey, ChallengeStore, CodeKind, FAILURE_WINDOW, Found, HOUR, MAX_INDEXED, MAX_TRIES,
-        MISSES_KEPT, Matched, Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT,
-        Start, Unavailable,
+        AddressKey, ChallengeStore, CodeHashes, CodeKind, FAILURE_WINDOW, Found, HOUR, MAX_INDEXED,
+        MAX_TRIES, MISSES_KEPT, Matched, NewChallenge, PhoneKey, STARTS_KEPT, Start, Unavailable,
     },
     window::Window,
 };
@@ -90,27 +90,17 @@ impl State {
         let until = now.after(MISSES_KEPT);
         self.addresses.renewed(&key.0, now, until)
     }
-}
 
-impl Address {
-    fn miss(&mut self, now: UnixMillis) {
-        self.misses += 1;
-        self.failures.count(FAILURE_WINDOW, now);
-    }
-}
-
-#[async_trait]
-impl ChallengeStore for MemoryChallenges {
-    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
-        let mut state = self.state();
-        state.purge(now);
+    /// How long whoever wants to start this has to wait, if a limit is used up.
+    fn refusal(&self, new: &NewChallenge, now: UnixMillis) -> Option<Duration> {
         let limits = new.limits;
-        let phone_key = &new.phone_key.0;
-        let pair_key = (phone_key.clone(), new.address.0.clone());
-        let phone_hour = state.phones.get(phone_key, now).map(|phone| phone.hour);
-        let refused = phone_hour.and_then(|hour| hour.full_for(limits.per_phone, HOUR, now));
-        let refused = refused.or_else(|| {
-            let pair = state.pairs.get(&pair_key, now)?;
+        let of_phone = || {
+            let phone = self.phones.get(&new.phone_key.0, now)?;
+            phone.hour.full_for(limits.per_phone, HOUR, now)
+        };
+        let of_pair = || {
+            let pair_key = (new.phone_key.0.clone(), new.address.0.clone());
+            let pair = self.pairs.get(&pair_key, now)?;
             let most = limits.per_phone_and_address;
             let gap = || {
                 let free = pair.last?.after(limits.gap);
@@ -119,10 +109,80 @@ impl ChallengeStore for MemoryChallenges {
                 early.then(|| now.until(free))
             };
             pair.hour.full_for(most, HOUR, now).or_else(gap)
-        });
-        if let Some(retry_after) = refused {
+        };
+        let of_address = || {
+            let address = self.addresses.get(&new.address.0, now)?;
+            address.starts.full_for(new.per_address?, HOUR, now)
+        };
+        of_phone().or_else(of_pair).or_else(of_address)
+    }
+
+    /// Takes a challenge out, and its code out of the index.
+    fn remove(&mut self, id: ChallengeId, address: &AddressKey, code: &Mac) {
+        self.challenges.remove(&id);
+        if let Some(address) = self.addresses.get_mut(&address.0, UnixMillis(0)) {
+            address.release(code, id);
+        }
+    }
+}
+
+impl Address {
+    fn miss(&mut self, now: UnixMillis) {
+        self.misses += 1;
+        self.failures.count(FAILURE_WINDOW, now);
+    }
+
+    /// Makes a challenge findable by the first of these codes that is free, and
+    /// says which one that is.
+    fn index<'a>(
+        &mut self,
+        new: &NewChallenge,
+        codes: impl IntoIterator<Item = &'a CodeHashes>,
+        now: UnixMillis,
+    ) -> Indexing {
+        self.codes.purge(now);
+        if self.codes.len() >= MAX_INDEXED as usize {
+            return Indexing::Full;
+        }
+        let free = |code: &CodeHashes| self.codes.get(&code.at_address, now).is_none();
+        let mut codes = codes.into_iter().enumerate();
+        let Some((index, code)) = codes.find(|(_, code)| free(code)) else {
+            return Indexing::AllTaken;
+        };
+        let indexed = Indexed {
+            id: new.id,
+            misses_before: self.misses,
+        };
+        self.codes
+            .insert(code.at_address.clone(), indexed, new.expires_at);
+        Indexing::Done(index)
+    }
+
+    fn release(&mut self, code: &Mac, id: ChallengeId) {
+        let indexed = self.codes.get(code, UnixMillis(0));
+        if indexed.is_some_and(|indexed| indexed.id == id) {
+            self.codes.remove(code);
+        }
+    }
+}
+
+/// What came of an attempt to make a challenge findable.
+enum Indexing {
+    Done(usize),
+    AllTaken,
+    Full,
+}
+
+#[async_trait]
+impl ChallengeStore for MemoryChallenges {
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
+        let mut state = self.state();
+        state.purge(now);
+        if let Some(retry_after) = state.refusal(new, now) {
             return Ok(Start::TooMany { retry_after });
         }
+        let phone_key = &new.phone_key.0;
+        let pair_key = (phone_key.clone(), new.address.0.clone());
         let pair = state.pairs.renewed(&pair_key, now, now.after(HOUR));
         pair.hour.count(HOUR, now);
         pair.last = Some(now);
@@ -130,10 +190,10 @@ impl ChallengeStore for MemoryChallenges {
         let phone = state.phones.renewed(phone_key, now, kept);
         phone.hour.count(HOUR, now);
         phone.starts += 1;
-        let (kind, code) = if phone.starts > new.short_in_a_row {
-            (CodeKind::Long, &new.long_code)
+        let kind = if phone.starts > new.short_in_a_row {
+            CodeKind::Long
         } else {
-            (CodeKind::Short, &new.short_code)
+            CodeKind::Short
         };
         let challenge = Challenge {
             matched: Matched {
@@ -142,16 +202,42 @@ impl ChallengeStore for MemoryChallenges {
                 invited_by: new.invited_by.clone(),
                 address: new.address.clone(),
             },
-            code: code.clone(),
+            code: new.code(kind).of_challenge.clone(),
             tries: 0,
         };
         state.challenges.insert(new.id, challenge, new.expires_at);
+        let address = state.address(&new.address, now);
+        if new.per_address.is_some() {
+            address.starts.count(HOUR, now);
+        }
+        if new.bare_codes == BareCodes::On
+            && let Indexing::AllTaken = address.index(new, [new.code(kind)], now)
+        {
+            return Ok(Start::CodeTaken(kind));
+        }
         Ok(Start::Started(kind))
     }
 
-    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable> {
+    async fn replace_code(
+        &self,
+        new: &NewChallenge,
+        codes: &[CodeHashes],
+        now: UnixMillis,
+    ) -> Result<Option<usize>, Unavailable> {
         let mut state = self.state();
-        state.challenges.remove(&new.id);
+        let address = state.address(&new.address, now);
+        let Indexing::Done(index) = address.index(new, codes, now) else {
+            return Ok(None);
+        };
+        // Gone already is as good as replaced: no code answers it.
+        if let Some(challenge) = state.challenges.get_mut(&new.id, UnixMillis(0)) {
+            challenge.code = codes[index].of_challenge.clone();
+        }
+        Ok(Some(index))
+    }
+
+    async fn withdraw(&self, new: &NewChallenge, code: &CodeHashes) -> Result<(), Unavailable> {
+        let mut state = self.state();
         let phone_key = &new.phone_key.0;
         if let Some(phone) = state.phones.get_mut(phone_key, UnixMillis(0)) {
             phone.hour.uncount();
@@ -163,84 +249,32 @@ impl ChallengeStore for MemoryChallenges {
             // Whoever may start has kept the gap.
             pair.last = None;
         }
+        state.remove(new.id, &new.address, &code.at_address);
         Ok(())
     }
 
-    async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
-        // Gone already is as good as replaced: no code answers it.
-        if let Some(challenge) = self.state().challenges.get_mut(&id, UnixMillis(0)) {
-            challenge.code = code.clone();
-        }
-        Ok(())
-    }
-
-    async fn compare(
+    async fn answer(
         &self,
         id: ChallengeId,
-        code: &Mac,
-        mismatch: Mismatch,
+        of_challenge: &Mac,
         now: UnixMillis,
     ) -> Result<Option<Matched>, Unavailable> {
         let mut state = self.state();
-        let Some(challenge) = state.challenges.get_mut(&id, now) else {
+        let challenge = state.challenges.get_mut(&id, now);
+        let Some(challenge) = challenge.filter(|challenge| challenge.tries < MAX_TRIES) else {
             return Ok(None);
         };
-        let counted = mismatch == Mismatch::CostsATry;
-        if counted && challenge.tries >= MAX_TRIES {
-            return Ok(None);
-        }
-        if challenge.code == *code {
+        if challenge.code == *of_challenge {
             return Ok(Some(challenge.matched.clone()));
         }
-        if counted {
-            challenge.tries += 1;
-        }
+        challenge.tries += 1;
         Ok(None)
     }
 
-    async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable> {
-        let mut state = self.state();
-        state.challenges.remove(&id);
-        if let Some(phone) = state.phones.get_mut(&phone.0, UnixMillis(0)) {
-            phone.starts = 0;
-        }
-        Ok(())
-    }
-
-    async fn reserve(
-        &self,
-        reservation: &Reservation<'_>,
-        now: UnixMillis,
-    ) -> Result<Reserved, Unavailable> {
-        let mut state = self.state();
-        let address = state.address(reservation.address, now);
-        if let Some(most) = reservation.counted {
-            if let Some(retry_after) = address.starts.full_for(most, HOUR, now) {
-                return Ok(Reserved::TooMany { retry_after });
-            }
-            address.starts.count(HOUR, now);
-        }
-        address.codes.purge(now);
-        if address.codes.len() >= MAX_INDEXED as usize {
-            return Ok(Reserved::Full);
-        }
-        let free = |code: &Mac| address.codes.get(code, now).is_none();
-        let Some(index) = reservation.codes.iter().position(free) else {
-            return Ok(Reserved::AllTaken);
-        };
-        let indexed = Indexed {
-            id: reservation.id,
-            misses_before: address.misses,
-        };
-        let code = reservation.codes[index].clone();
-        address.codes.insert(code, indexed, reservation.expires_at);
-        Ok(Reserved::Code(index))
-    }
-
-    async fn find(
+    async fn answer_bare(
         &self,
         address: &AddressKey,
-        code: &Mac,
+        at_address: &Mac,
         most_failures: u32,
         now: UnixMillis,
     ) -> Result<Found, Unavailable> {
@@ -252,33 +286,32 @@ impl ChallengeStore for MemoryChallenges {
         if let Some(retry_after) = full {
             return Ok(Found::TooMany { retry_after });
         }
-        if let Some(indexed) = address.codes.get(code, now)
-            && address.misses - indexed.misses_before < MAX_TRIES
-        {
-            return Ok(Found::Challenge(indexed.id));
-        }
-        address.miss(now);
-        Ok(Found::Nothing)
+        let indexed = address
+            .codes
+            .get(at_address, now)
+            .filter(|indexed| address.misses - indexed.misses_before < MAX_TRIES);
+        let Some(id) = indexed.map(|indexed| indexed.id) else {
+            address.miss(now);
+            return Ok(Found::Nothing);
+        };
+        // Nothing takes one out of the state without the other.
+        let challenge = state.challenges.get(&id, now);
+        Ok(challenge.map_or(Found::Nothing, |challenge| {
+            Found::Challenge(challenge.matched.clone())
+        }))
     }
 
-    async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
-        self.state().address(address, now).miss(now);
-        Ok(())
-    }
-
-    async fn release(
+    async fn spend(
         &self,
-        address: &AddressKey,
-        code: &Mac,
-        id: ChallengeId,
+        matched: &Matched,
+        phone: &PhoneKey,
+        at_address: &Mac,
     ) -> Result<(), Unavailable> {
         let mut state = self.state();
-        if let Some(address) = state.addresses.get_mut(&address.0, UnixMillis(0))
-            && let Some(indexed) = address.codes.get(code, UnixMillis(0))
-            && indexed.id == id
-        {
-            address.codes.remove(code);
+        if let Some(phone) = state.phones.get_mut(&phone.0, UnixMillis(0)) {
+            phone.starts = 0;
         }
+        state.remove(matched.id, &matched.address, at_address);
         Ok(())
     }
 

@@ -1,35 +1,38 @@
 //! Challenges in Redis: shared by all replicas, each step one Lua script on one
-//! slot, so that a single server and a Redis Cluster serve alike.
+//! slot, so that a single server and a Redis Cluster serve alike. What has a step at
+//! the phone and one at the address is one script for a single server.
 //!
 //! Every key expires. The scripts go by the time that they are given; a key's
 //! physical life is a little longer than its logical one, so that a clock that
 //! is a little behind loses nothing.
 
+mod keys;
+mod known;
+mod scripts;
+mod start;
+
 use std::{sync::Arc, time::Duration};
 
-use ::redis::{Value, cmd, from_redis_value};
+use ::redis::{RedisError, Value, from_redis_value};
 use async_trait::async_trait;
-use kit::{
-    clock::{UnixMillis, millis},
-    metrics::Metrics,
-};
+use kit::{clock::UnixMillis, metrics::Metrics};
 
+use self::{
+    keys::{address_key, bare_key, named_key, row_key},
+    scripts::Scripts,
+    start::{code_kind, reserve_call, reserve_keys},
+};
 use super::{
     id::ChallengeId,
     store::{
-        AddressKey, ChallengeStore, CodeKind, FAILURE_WINDOW, Found, HOUR, MAX_INDEXED, MAX_TRIES,
-        MISSES_KEPT, Matched, Mismatch, NewChallenge, PhoneKey, Reservation, Reserved, STARTS_KEPT,
-        Start, Unavailable,
+        AddressKey, ChallengeStore, CodeHashes, Found, Matched, NewChallenge, PhoneKey, Start,
+        Unavailable,
     },
 };
 use crate::{
     mac::Mac,
-    phone::PhoneNumber,
-    redis::{Call, Connection, OneSlotScript, Twice},
+    redis::{Connection, Servers, Twice},
 };
-
-/// By how much a key outlives what it stands for.
-const SLACK: Duration = Duration::from_secs(10);
 
 /// A challenge store in Redis.
 pub struct RedisChallenges {
@@ -37,223 +40,18 @@ pub struct RedisChallenges {
     scripts: Scripts,
 }
 
-struct Scripts {
-    start: OneSlotScript,
-    withdraw: OneSlotScript,
-    replace_code: OneSlotScript,
-    compare: OneSlotScript,
-    reserve: OneSlotScript,
-    find: OneSlotScript,
-    release: OneSlotScript,
-}
-
 impl RedisChallenges {
     /// A store on a connection that others use too.
     pub(crate) fn over(connection: Arc<Connection>) -> Self {
         Self {
             connection,
-            scripts: Scripts {
-                start: OneSlotScript::new(include_str!("redis/start.lua")),
-                withdraw: OneSlotScript::new(include_str!("redis/withdraw.lua")),
-                replace_code: OneSlotScript::new(include_str!("redis/replace_code.lua")),
-                compare: OneSlotScript::new(include_str!("redis/compare.lua")),
-                reserve: OneSlotScript::new(include_str!("redis/reserve.lua")),
-                find: OneSlotScript::new(include_str!("redis/find.lua")),
-                release: OneSlotScript::new(include_str!("redis/release.lua")),
-            },
+            scripts: Scripts::default(),
         }
     }
 
-    /// The script that finds or counts: without a code it counts.
-    fn find_call(
-        &self,
-        address: &AddressKey,
-        code: Option<&Mac>,
-        most_failures: u32,
-        now: UnixMillis,
-    ) -> Call<'_> {
-        let counts = ["misses", "failures"].map(|what| address_key(address, what));
-        let code = code.map(|code| code_key(address, code));
-        self.scripts
-            .find
-            .call(counts.into_iter().chain(code))
-            .arg(now.0)
-            .arg(MAX_TRIES)
-            .arg(millis(MISSES_KEPT))
-            .arg(most_failures)
-            .arg(millis(FAILURE_WINDOW))
-    }
-}
-
-fn challenge_key(id: ChallengeId) -> String {
-    format!("customauth:{{p{}}}:challenge:{id}", id.slot())
-}
-
-fn starts_key(id: ChallengeId, phone: &PhoneKey) -> String {
-    format!("customauth:{{p{}}}:starts:{}", id.slot(), phone.0.as_str())
-}
-
-fn hour_key(id: ChallengeId, phone: &PhoneKey) -> String {
-    format!("customauth:{{p{}}}:hour:{}", id.slot(), phone.0.as_str())
-}
-
-fn pair_key(id: ChallengeId, phone: &PhoneKey, address: &AddressKey) -> String {
-    format!("{}:{}", hour_key(id, phone), address.0.as_str())
-}
-
-/// The keys of a start, in the order of its scripts.
-fn start_keys(new: &NewChallenge) -> [String; 4] {
-    [
-        challenge_key(new.id),
-        starts_key(new.id, &new.phone_key),
-        hour_key(new.id, &new.phone_key),
-        pair_key(new.id, &new.phone_key, &new.address),
-    ]
-}
-
-fn address_key(address: &AddressKey, what: &str) -> String {
-    format!("customauth:{{a{}}}:{what}", address.0.as_str())
-}
-
-fn code_key(address: &AddressKey, code: &Mac) -> String {
-    format!("{}:{}", address_key(address, "code"), code.as_str())
-}
-
-fn physical_life(now: UnixMillis, expires_at: UnixMillis) -> i64 {
-    millis(now.until(expires_at) + SLACK)
-}
-
-/// Which steps may be done twice: those that only read, that set what is set
-/// already, or that delete what has this one name. The others count, and one
-/// that found no match does too: whether it will is not known before.
-#[async_trait]
-impl ChallengeStore for RedisChallenges {
-    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
-        let call = self
-            .scripts
-            .start
-            .call(start_keys(new))
-            .arg(now.0)
-            .arg(new.expires_at.0)
-            .arg(physical_life(now, new.expires_at))
-            .arg(millis(STARTS_KEPT))
-            .arg(new.short_in_a_row)
-            .arg(new.short_code.as_str())
-            .arg(new.long_code.as_str())
-            .arg(new.phone.as_str())
-            .arg(new.invited_by.as_deref().unwrap_or_default())
-            .arg(new.address.0.as_str())
-            .arg(millis(HOUR))
-            .arg(new.limits.per_phone)
-            .arg(new.limits.per_phone_and_address)
-            .arg(millis(new.limits.gap));
-        Ok(match self.connection.ask(&call, Twice::Counts).await? {
-            (0, _) => Start::Started(CodeKind::Short),
-            (1, _) => Start::Started(CodeKind::Long),
-            (_, wait) => Start::TooMany {
-                retry_after: Duration::from_millis(wait),
-            },
-        })
-    }
-
-    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable> {
-        let call = self.scripts.withdraw.call(start_keys(new));
-        self.connection.ask(&call, Twice::Counts).await
-    }
-
-    async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable> {
-        let script = &self.scripts.replace_code;
-        let call = script.call([challenge_key(id)]).arg(code.as_str());
+    async fn forget(&self, keys: [String; 2]) -> Result<(), Unavailable> {
+        let call = self.scripts.forget.call(keys);
         self.connection.ask(&call, Twice::IsTheSame).await
-    }
-
-    async fn compare(
-        &self,
-        id: ChallengeId,
-        code: &Mac,
-        mismatch: Mismatch,
-        now: UnixMillis,
-    ) -> Result<Option<Matched>, Unavailable> {
-        let (most, twice) = match mismatch {
-            Mismatch::CostsATry => (MAX_TRIES.to_string(), Twice::Counts),
-            Mismatch::IsFree => (String::new(), Twice::IsTheSame),
-        };
-        let script = &self.scripts.compare;
-        let call = script
-            .call([challenge_key(id)])
-            .arg(now.0)
-            .arg(code.as_str())
-            .arg(most);
-        let known: Option<(String, String, String)> = self.connection.ask(&call, twice).await?;
-        Ok(known.map(|(phone, invited_by, address)| Matched {
-            id,
-            phone: PhoneNumber::from_stored(phone),
-            invited_by: Some(invited_by).filter(|code| !code.is_empty()),
-            address: AddressKey(Mac::from_stored(address)),
-        }))
-    }
-
-    async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable> {
-        let mut delete = cmd("DEL");
-        delete.arg(challenge_key(id)).arg(starts_key(id, phone));
-        // A start in the moment between may go uncounted.
-        self.connection.ask(&delete, Twice::IsTheSame).await
-    }
-
-    async fn reserve(
-        &self,
-        reservation: &Reservation<'_>,
-        now: UnixMillis,
-    ) -> Result<Reserved, Unavailable> {
-        let address = reservation.address;
-        let counts = ["live", "misses", "starts"].map(|what| address_key(address, what));
-        let codes = reservation.codes.iter().map(|code| code_key(address, code));
-        let most = reservation.counted.map(|most| most.to_string());
-        let call = self
-            .scripts
-            .reserve
-            .call(counts.into_iter().chain(codes))
-            .arg(now.0)
-            .arg(reservation.expires_at.0)
-            .arg(physical_life(now, reservation.expires_at))
-            .arg(millis(MISSES_KEPT))
-            .arg(MAX_INDEXED)
-            .arg(reservation.id.to_string())
-            .arg(millis(HOUR))
-            .arg(most.unwrap_or_default());
-        let (number, wait): (isize, u64) = self.connection.ask(&call, Twice::Counts).await?;
-        Ok(match number {
-            -2 => Reserved::TooMany {
-                retry_after: Duration::from_millis(wait),
-            },
-            -1 => Reserved::Full,
-            0 => Reserved::AllTaken,
-            number => Reserved::Code(number.unsigned_abs() - 1),
-        })
-    }
-
-    async fn find(
-        &self,
-        address: &AddressKey,
-        code: &Mac,
-        most_failures: u32,
-        now: UnixMillis,
-    ) -> Result<Found, Unavailable> {
-        let call = self.find_call(address, Some(code), most_failures, now);
-        Ok(match self.connection.ask(&call, Twice::Counts).await? {
-            Value::Int(wait) => Found::TooMany {
-                retry_after: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
-            },
-            found => ChallengeId::parse(
-                &from_redis_value::<String>(found).map_err(::redis::RedisError::from)?,
-            )
-            .map_or(Found::Nothing, Found::Challenge),
-        })
-    }
-
-    async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable> {
-        let call = self.find_call(address, None, 0, now);
-        self.connection.ask(&call, Twice::Counts).await
     }
 
     async fn release(
@@ -262,9 +60,139 @@ impl ChallengeStore for RedisChallenges {
         code: &Mac,
         id: ChallengeId,
     ) -> Result<(), Unavailable> {
-        let keys = [address_key(address, "live"), code_key(address, code)];
-        let call = self.scripts.release.call(keys).arg(id.to_string());
+        let call = self.scripts.release.call(release_keys(address, code));
+        let call = call.arg(id.to_string());
         self.connection.ask(&call, Twice::IsTheSame).await
+    }
+}
+
+fn release_keys(address: &AddressKey, code: &Mac) -> [String; 2] {
+    [address_key(address, "live"), bare_key(address, code)]
+}
+
+fn wait(millis: i64) -> Duration {
+    Duration::from_millis(millis.try_into().unwrap_or(0))
+}
+
+/// Which steps may be done twice: those that only read, that set what is set
+/// already, or that delete what has this one name. The others count, and one
+/// that found no match does too: whether it will is not known before. (Of a spent
+/// challenge's phone, a start between the two times may go uncounted.)
+#[async_trait]
+impl ChallengeStore for RedisChallenges {
+    async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable> {
+        let outcome = match self.connection.servers() {
+            Servers::One => self.start_at_once(new, now).await?,
+            Servers::Cluster => self.start_in_two(new, now).await?,
+        };
+        Ok(match outcome {
+            (-1, millis) => Start::TooMany {
+                retry_after: wait(millis),
+            },
+            (kind, 0) => Start::CodeTaken(code_kind(kind)),
+            (kind, _) => Start::Started(code_kind(kind)),
+        })
+    }
+
+    async fn replace_code(
+        &self,
+        new: &NewChallenge,
+        codes: &[CodeHashes],
+        now: UnixMillis,
+    ) -> Result<Option<usize>, Unavailable> {
+        let keys = reserve_keys(new, &codes.iter().collect::<Vec<_>>());
+        let call = reserve_call(&self.scripts.reserve, keys, new, now, "");
+        let (number, _): (i64, i64) = self.connection.ask(&call, Twice::Counts).await?;
+        let index = usize::try_from(number - 1).ok();
+        let Some((index, code)) = index.and_then(|index| Some((index, codes.get(index)?))) else {
+            return Ok(None);
+        };
+        let keys = [named_key(new.id)];
+        let call = self.scripts.replace_code.call(keys);
+        let call = call.arg(code.of_challenge.as_str());
+        let () = self.connection.ask(&call, Twice::IsTheSame).await?;
+        Ok(Some(index))
+    }
+
+    async fn withdraw(&self, new: &NewChallenge, code: &CodeHashes) -> Result<(), Unavailable> {
+        let (withdrawn, released) = tokio::join!(
+            self.withdraw_at_phone(new),
+            self.release(&new.address, &code.at_address, new.id),
+        );
+        withdrawn.and(released)
+    }
+
+    async fn answer(
+        &self,
+        id: ChallengeId,
+        of_challenge: &Mac,
+        now: UnixMillis,
+    ) -> Result<Option<Matched>, Unavailable> {
+        let keys = [named_key(id)];
+        let call = self.scripts.answer.call(keys);
+        let call = call.arg(now.0).arg(of_challenge.as_str());
+        let found: Option<String> = self.connection.ask(&call, Twice::Counts).await?;
+        let found = found.as_deref().and_then(known::read);
+        Ok(found.map(|(address, phone, invited_by)| Matched {
+            id,
+            phone,
+            invited_by,
+            address: AddressKey(Mac::from_stored(address.to_owned())),
+        }))
+    }
+
+    async fn answer_bare(
+        &self,
+        address: &AddressKey,
+        at_address: &Mac,
+        most_failures: u32,
+        now: UnixMillis,
+    ) -> Result<Found, Unavailable> {
+        let keys = [
+            address_key(address, "missed"),
+            bare_key(address, at_address),
+        ];
+        let call = self.scripts.answer_bare.call(keys);
+        let call = call.arg(now.0).arg(most_failures);
+        let found = match self.connection.ask(&call, Twice::Counts).await? {
+            Value::Int(millis) => {
+                return Ok(Found::TooMany {
+                    retry_after: wait(millis),
+                });
+            }
+            found => from_redis_value::<Option<String>>(found).map_err(RedisError::from)?,
+        };
+        let found = found.as_deref().and_then(known::read);
+        let matched = found.and_then(|(id, phone, invited_by)| {
+            Some(Matched {
+                id: ChallengeId::parse(id)?,
+                phone,
+                invited_by,
+                address: address.clone(),
+            })
+        });
+        Ok(matched.map_or(Found::Nothing, Found::Challenge))
+    }
+
+    async fn spend(
+        &self,
+        matched: &Matched,
+        phone: &PhoneKey,
+        at_address: &Mac,
+    ) -> Result<(), Unavailable> {
+        let (id, address) = (matched.id, &matched.address);
+        let forget_keys = [named_key(id), row_key(id, phone)];
+        if let Servers::One = self.connection.servers() {
+            let keys = forget_keys.into_iter();
+            let keys = keys.chain(release_keys(address, at_address));
+            let call = self.scripts.spend_at_once.call(keys).arg(id.to_string());
+            return self.connection.ask(&call, Twice::IsTheSame).await;
+        }
+        let (forgotten, released) = tokio::join!(
+            self.forget(forget_keys),
+            self.release(address, at_address, id),
+        );
+        forgotten.and(released)
     }
 
     async fn ping(&self) -> Result<(), Unavailable> {

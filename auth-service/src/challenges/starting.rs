@@ -5,20 +5,18 @@ use std::{net::IpAddr, time::Duration};
 use kit::clock::UnixMillis;
 
 use super::{
-    BareCodes, ChallengeId, Challenges, Refused, Slot, Started,
-    store::{
-        CodeKind, NewChallenge, PhoneKey, PhoneLimits, Reservation, Reserved, Start, Unavailable,
-    },
+    ChallengeId, Challenges, Refused, Slot, Started,
+    store::{CodeHashes, CodeKind, NewChallenge, PhoneKey, PhoneLimits, Start, Unavailable},
 };
 use crate::{
     code::{self, Code},
-    mac::{Label, Mac},
+    mac::Label,
     phone::PhoneNumber,
 };
 
-/// Codes that are offered to the index of an address at once: two are enough
-/// at almost every address, and where half of all codes are in use, 64 all are
-/// with a chance of 2⁻⁶⁴.
+/// Other codes that are offered at once to the index of an address in which the
+/// first one is taken: two are enough almost everywhere, and where half of all
+/// codes are in use, 64 all are with a chance of 2⁻⁶⁴.
 const OFFERS: [usize; 2] = [2, 64];
 
 /// What a fixed code is started under: nothing binds.
@@ -51,29 +49,31 @@ impl Challenges {
             phone_key,
             phone: phone.clone(),
             invited_by,
-            address,
-            short_code: self.code_of_challenge(id, &short),
-            long_code: self.code_of_challenge(id, &long),
+            short_code: self.hashes(id, &address, &short),
+            long_code: self.hashes(id, &address, &long),
             short_in_a_row: self.rules.short_in_a_row,
+            bare_codes: self.rules.bare_codes,
+            address,
             expires_at,
             limits: self.rules.phone_limits,
+            per_address: Some(self.rules.starts_per_client),
         };
-        let kind = match self.store.start(&new, now).await? {
-            Start::Started(kind) => kind,
-            Start::TooMany { retry_after } => return Err(Refused::TooMany { retry_after }),
-        };
-        let code = match kind {
+        let of_kind = |kind| match kind {
             CodeKind::Short => short,
             CodeKind::Long => long,
         };
-        let code = match self.index(&new, code, kind, now).await {
-            Ok(code) => code,
-            Err(refused) => {
-                // Whoever may not start a challenge here must not use up what
-                // the phone's owner may start.
-                self.store.withdraw(&new).await?;
-                return Err(refused);
-            }
+        let code = match self.store.start(&new, now).await? {
+            Start::Started(kind) => of_kind(kind),
+            Start::CodeTaken(kind) => match self.replace_code(&new, kind, now).await {
+                Ok(other) => other.unwrap_or_else(|| of_kind(kind)),
+                Err(error) => {
+                    // Nobody gets this code, so it must not use up what the
+                    // phone's owner may start.
+                    self.store.withdraw(&new, new.code(kind)).await?;
+                    return Err(error.into());
+                }
+            },
+            Start::TooMany { retry_after } => return Err(Refused::TooMany { retry_after }),
         };
         Ok(Started {
             id,
@@ -102,30 +102,22 @@ impl Challenges {
         let address = self.address_key(client);
         let id = ChallengeId::draw(Slot::of(&phone_key.0), &*self.random);
         let expires_at = now.after(self.rules.lifetime);
-        let hash = self.code_of_challenge(id, code);
+        let hashes = self.hashes(id, &address, code);
         let new = NewChallenge {
             id,
             phone_key,
             phone: phone.clone(),
             invited_by,
             address,
-            short_code: hash.clone(),
-            long_code: hash,
+            short_code: hashes.clone(),
+            long_code: hashes,
             short_in_a_row: u32::MAX,
+            bare_codes: self.rules.bare_codes,
             expires_at,
             limits: NO_LIMITS,
+            per_address: None,
         };
         self.store.start(&new, now).await?;
-        if self.rules.bare_codes == BareCodes::On {
-            let reservation = Reservation {
-                address: &new.address,
-                id,
-                codes: &[self.code_at_address(&new.address, code)],
-                counted: None,
-                expires_at,
-            };
-            self.store.reserve(&reservation, now).await?;
-        }
         Ok(Started {
             id,
             code: code.clone(),
@@ -138,58 +130,30 @@ impl Challenges {
     /// owner may ask again as if nothing had been asked for; the address has
     /// asked.
     pub async fn withdraw(&self, started: &Started) -> Result<(), Unavailable> {
-        let address = &started.new.address;
-        let at_address = self.code_at_address(address, &started.code);
-        self.store.withdraw(&started.new).await?;
-        self.store.release(address, &at_address, started.id).await
+        let new = &started.new;
+        let code = self.hashes(new.id, &new.address, &started.code);
+        self.store.withdraw(new, &code).await
     }
 
-    /// Counts the start at its address, and makes the challenge findable by its
-    /// code there, with another code if a live one has the same.
-    async fn index(
+    /// Gives a challenge a code that no other one at its address has. `None` if
+    /// it has to keep its own, and can be reached by its name alone.
+    async fn replace_code(
         &self,
         new: &NewChallenge,
-        code: Code,
         kind: CodeKind,
         now: UnixMillis,
-    ) -> Result<Code, Refused> {
-        let address = &new.address;
-        let mut counted = Some(self.rules.starts_per_client);
+    ) -> Result<Option<Code>, Unavailable> {
         for offered in OFFERS {
-            let mut codes: Vec<Code> = match self.rules.bare_codes {
-                BareCodes::On => {
-                    let others = (1..offered).map(|_| self.draw(kind));
-                    std::iter::once(code.clone()).chain(others).collect()
-                }
-                BareCodes::Off => Vec::new(),
-            };
-            let hashes: Vec<Mac> = codes
+            let mut codes: Vec<Code> = (0..offered).map(|_| self.draw(kind)).collect();
+            let hashes: Vec<CodeHashes> = codes
                 .iter()
-                .map(|code| self.code_at_address(address, code))
+                .map(|code| self.hashes(new.id, &new.address, code))
                 .collect();
-            let reservation = Reservation {
-                address,
-                id: new.id,
-                codes: &hashes,
-                counted: counted.take(),
-                expires_at: new.expires_at,
-            };
-            match self.store.reserve(&reservation, now).await? {
-                Reserved::Code(0) | Reserved::Full => return Ok(code),
-                Reserved::Code(index) => {
-                    let code = codes.swap_remove(index);
-                    let hash = self.code_of_challenge(new.id, &code);
-                    self.store.replace_code(new.id, &hash).await?;
-                    return Ok(code);
-                }
-                Reserved::AllTaken if codes.is_empty() => return Ok(code),
-                Reserved::AllTaken => {}
-                Reserved::TooMany { retry_after } => {
-                    return Err(Refused::TooMany { retry_after });
-                }
+            if let Some(index) = self.store.replace_code(new, &hashes, now).await? {
+                return Ok(Some(codes.swap_remove(index)));
             }
         }
-        Ok(code)
+        Ok(None)
     }
 
     fn draw(&self, kind: CodeKind) -> Code {

@@ -1,16 +1,22 @@
-//! What a challenge store does: atomic steps, each on one slot.
+//! What a challenge store does: the moments of a sign-in, each atomic in a slot.
 //!
 //! A phone number has a slot, with its live challenges and its count of
 //! starts; a client address has another, with an index from codes to
-//! challenges. A step touches one slot only, so that a Redis Cluster serves.
-//! The time comes in with every step: a test can hold it.
+//! challenges. An answer touches one slot. A start and what ends a challenge
+//! touch both: in one step where they can, or in two, of which the second may
+//! fail, so that a Redis Cluster serves. The time comes in with every moment: a
+//! test can hold it.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kit::{clock::UnixMillis, metrics::Metrics};
 
-use crate::{challenges::id::ChallengeId, mac::Mac, phone::PhoneNumber};
+use crate::{
+    challenges::{BareCodes, id::ChallengeId},
+    mac::Mac,
+    phone::PhoneNumber,
+};
 
 /// Tries at a challenge by its name, and apart from these, missed look-ups at
 /// its address while it lives.
@@ -42,6 +48,15 @@ pub struct AddressKey(pub Mac);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PhoneKey(pub Mac);
 
+/// A code, hashed for both ways to enter it.
+#[derive(Clone, Debug)]
+pub struct CodeHashes {
+    /// With the challenge's name.
+    pub of_challenge: Mac,
+    /// Alone, at the address where the challenge was started.
+    pub at_address: Mac,
+}
+
 /// A challenge to be started.
 #[derive(Clone, Debug)]
 pub struct NewChallenge {
@@ -55,16 +70,31 @@ pub struct NewChallenge {
     pub invited_by: Option<String>,
     /// Where it was started.
     pub address: AddressKey,
-    /// The hashed code, should a short one do.
-    pub short_code: Mac,
-    /// The hashed code, should it have to be a long one.
-    pub long_code: Mac,
+    /// The code, should a short one do.
+    pub short_code: CodeHashes,
+    /// The code, should it have to be a long one.
+    pub long_code: CodeHashes,
     /// How many starts in a row get short codes.
     pub short_in_a_row: u32,
+    /// Whether it is to be found by its code alone.
+    pub bare_codes: BareCodes,
     /// When it stops being answered.
     pub expires_at: UnixMillis,
-    /// How many starts are allowed.
+    /// How many starts are allowed for the phone.
     pub limits: PhoneLimits,
+    /// How many are allowed at the address in an hour, counted from the first
+    /// of them. `None` for one that is not counted there.
+    pub per_address: Option<u32>,
+}
+
+impl NewChallenge {
+    /// The code of this kind.
+    pub fn code(&self, kind: CodeKind) -> &CodeHashes {
+        match kind {
+            CodeKind::Short => &self.short_code,
+            CodeKind::Long => &self.long_code,
+        }
+    }
 }
 
 /// How many challenges may be started for a phone number in an hour, counted
@@ -84,7 +114,11 @@ pub struct PhoneLimits {
 pub enum Start {
     /// It is started, with this one of its two codes.
     Started(CodeKind),
-    /// A limit is used up; nothing was counted.
+    /// The same, but a live challenge at the address has that code: this one is
+    /// reachable by its name alone.
+    CodeTaken(CodeKind),
+    /// A limit is used up, the phone's or else the address's; nothing was
+    /// counted.
     TooMany {
         /// When there is room again.
         retry_after: Duration,
@@ -100,43 +134,11 @@ pub enum CodeKind {
     Long,
 }
 
-/// A place in an address's index, asked for a challenge.
-#[derive(Clone, Debug)]
-pub struct Reservation<'a> {
-    /// The address.
-    pub address: &'a AddressKey,
-    /// The challenge that is to be found there.
-    pub id: ChallengeId,
-    /// Hashed codes; the first that no live challenge there has is taken.
-    pub codes: &'a [Mac],
-    /// How many challenges may be started there in an hour, counted from the
-    /// first of them. `None` for a challenge that is counted already.
-    pub counted: Option<u32>,
-    /// Until when.
-    pub expires_at: UnixMillis,
-}
-
-/// What came of a reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserved {
-    /// The code at this index is the challenge's.
-    Code(usize),
-    /// Every one of the codes is in use there.
-    AllTaken,
-    /// The index is full: the challenge is reachable only by its name.
-    Full,
-    /// The limit there is used up; nothing was counted.
-    TooMany {
-        /// When there is room again.
-        retry_after: Duration,
-    },
-}
-
-/// What came of a look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What came of a code that was entered alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The challenge that has the code.
-    Challenge(ChallengeId),
+    Challenge(Matched),
     /// None has; the miss is counted.
     Nothing,
     /// There were too many misses at the address; nothing was looked up.
@@ -144,15 +146,6 @@ pub enum Found {
         /// When there is room again.
         retry_after: Duration,
     },
-}
-
-/// Whether a code that is not the challenge's costs it a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// It does, and no code is taken once the tries are used up.
-    CostsATry,
-    /// It does not: the miss is counted elsewhere.
-    IsFree,
 }
 
 /// A challenge whose code was entered. It is not spent by this.
@@ -171,58 +164,52 @@ pub struct Matched {
 /// Keeps challenges, for as long as each lives and no longer.
 #[async_trait]
 pub trait ChallengeStore: Send + Sync {
-    /// Starts a challenge, and counts the start: which of the two codes it got
-    /// depends on how many there were in a row. (Slot of the phone.)
+    /// Starts a challenge, counts the start, and makes the challenge findable
+    /// by its code if no live one at its address has that, and if there is room
+    /// in the address's index. Which of the two codes it got depends on how many
+    /// starts there were in a row.
     async fn start(&self, new: &NewChallenge, now: UnixMillis) -> Result<Start, Unavailable>;
 
-    /// Takes a start back: it was refused elsewhere. (Slot of the phone.)
-    async fn withdraw(&self, new: &NewChallenge) -> Result<(), Unavailable>;
+    /// Gives a challenge the first of these codes that no live one at its
+    /// address has. `None` when each is in use there, or the index is full.
+    async fn replace_code(
+        &self,
+        new: &NewChallenge,
+        codes: &[CodeHashes],
+        now: UnixMillis,
+    ) -> Result<Option<usize>, Unavailable>;
 
-    /// Gives a live challenge another code. (Slot of the phone.)
-    async fn replace_code(&self, id: ChallengeId, code: &Mac) -> Result<(), Unavailable>;
+    /// Takes a start back, with the code by which it may be found. The address
+    /// has asked all the same.
+    async fn withdraw(&self, new: &NewChallenge, code: &CodeHashes) -> Result<(), Unavailable>;
 
-    /// Compares a code with a live challenge's and counts the try, in one
-    /// step. (Slot of the phone.)
-    async fn compare(
+    /// The challenge of this name, if the code is its; else the try is counted,
+    /// in the same step. No code is taken once the tries are used up.
+    async fn answer(
         &self,
         id: ChallengeId,
-        code: &Mac,
-        mismatch: Mismatch,
+        of_challenge: &Mac,
         now: UnixMillis,
     ) -> Result<Option<Matched>, Unavailable>;
-
-    /// Forgets a challenge and its phone's starts. (Slot of the phone.)
-    async fn forget(&self, id: ChallengeId, phone: &PhoneKey) -> Result<(), Unavailable>;
-
-    /// Counts a start at the address and makes its challenge findable by its
-    /// code. (Slot of the address.)
-    async fn reserve(
-        &self,
-        reservation: &Reservation<'_>,
-        now: UnixMillis,
-    ) -> Result<Reserved, Unavailable>;
 
     /// Finds a challenge by its code; a look-up that finds nothing counts as a
     /// miss for every challenge that lives there, at a cost that does not grow
     /// with their number. After `most_failures` misses in ten minutes nothing
-    /// is looked up any more. (Slot of the address.)
-    async fn find(
+    /// is looked up any more.
+    async fn answer_bare(
         &self,
         address: &AddressKey,
-        code: &Mac,
+        at_address: &Mac,
         most_failures: u32,
         now: UnixMillis,
     ) -> Result<Found, Unavailable>;
 
-    /// Counts a miss there. (Slot of the address.)
-    async fn count_miss(&self, address: &AddressKey, now: UnixMillis) -> Result<(), Unavailable>;
-
-    /// Makes a challenge no longer findable by its code. (Slot of the address.)
-    async fn release(
+    /// Forgets a challenge, and its phone's starts in a row.
+    async fn spend(
         &self,
-        address: &AddressKey,
-        code: &Mac,
-        id: ChallengeId,
+        matched: &Matched,
+        phone: &PhoneKey,
+        at_address: &Mac,
     ) -> Result<(), Unavailable>;
 
     /// Succeeds when the store can be used now.

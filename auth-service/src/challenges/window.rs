@@ -26,7 +26,8 @@ impl Window {
 
     /// Counts an event.
     pub(super) fn count(&mut self, length: Duration, now: UnixMillis) {
-        let running = self.since.is_some_and(|since| since.after(length) > now);
+        let since = self.since.filter(|_| self.count > 0);
+        let running = since.is_some_and(|since| since.after(length) > now);
         if !running {
             *self = Self {
                 count: 0,
@@ -36,7 +37,7 @@ impl Window {
         self.count += 1;
     }
 
-    /// Takes an event back.
+    /// Takes an event back. With the only one the window is gone.
     pub(super) fn uncount(&mut self) {
         self.count = self.count.saturating_sub(1);
     }
@@ -62,5 +63,9 @@ mod tests {
         window.count(length, UnixMillis(1100));
         assert_eq!(window.full_for(2, length, UnixMillis(1100)), None);
         assert!(window.full_for(1, length, UnixMillis(1100)).is_some());
+        window.uncount();
+        window.count(length, UnixMillis(1150));
+        let full = window.full_for(1, length, UnixMillis(1150));
+        assert_eq!(full, Some(length));
     }
 }

@@ -8,6 +8,7 @@
 //! may happen [`Twice`] is asked again, and once.
 
 use std::{
+    borrow::Cow,
     pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
@@ -62,10 +63,21 @@ pub(crate) enum Twice {
     Counts,
 }
 
+/// How many servers have the keys.
+#[derive(Clone, Copy)]
+pub(crate) enum Servers {
+    /// One has all: a script may touch them all.
+    One,
+    /// Each has some of the slots: a script touches one slot.
+    Cluster,
+}
+
 /// Makes connections when they are needed, and again when they were lost.
 pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
+    /// The one server has turned out to have slots: it is in cluster mode.
+    has_slots: AtomicBool,
     /// The last question has had no answer in time.
     silent: AtomicBool,
     /// Not there where nobody counts.
@@ -98,8 +110,17 @@ impl Connection {
         Self {
             kind,
             turns: Semaphore::new(AT_ONCE),
+            has_slots: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             figures: OnceLock::new(),
+        }
+    }
+
+    /// How many servers have the keys, as far as is known.
+    pub(crate) fn servers(&self) -> Servers {
+        match self.kind {
+            Kind::Server(_) if !self.has_slots.load(Ordering::Relaxed) => Servers::One,
+            _ => Servers::Cluster,
         }
     }
 
@@ -165,7 +186,7 @@ impl Connection {
     }
 
     async fn answer(&self, question: &impl Question, twice: Twice) -> RedisResult<Value> {
-        let mut command = question.usual();
+        let mut command = Cow::Borrowed(question.usual());
         let mut knows_script = true;
         let mut instead = None;
         let mut may_break = twice == Twice::IsTheSame;
@@ -177,8 +198,11 @@ impl Connection {
             };
             if error.kind() == ServerErrorKind::NoScript.into() && knows_script {
                 knows_script = false;
-                command = question.in_full();
+                command = Cow::Owned(question.in_full());
                 continue;
+            }
+            if error.kind() == ServerErrorKind::CrossSlot.into() {
+                self.has_slots.store(true, Ordering::Relaxed);
             }
             let again = match self.fate(&error) {
                 Fate::NotHeeded => true,

@@ -1,79 +1,79 @@
 //! What is asked of Redis: a script of this service, or a command.
 
-use ::redis::{Cmd, Script, ToRedisArgs, cmd};
+use ::redis::{Arg, Cmd, ToRedisArgs, cmd};
 
-/// A script that touches one slot.
-pub(crate) struct OneSlotScript {
-    source: &'static str,
+/// A script. In a cluster it touches one slot.
+pub(crate) struct Script {
+    source: String,
     /// By what a server that has seen the source knows it.
     hash: String,
 }
 
-impl OneSlotScript {
-    pub(crate) fn new(source: &'static str) -> Self {
-        let hash = Script::new(source).get_hash().to_owned();
+impl Script {
+    pub(crate) fn new(source: impl Into<String>) -> Self {
+        let source = source.into();
+        let hash = ::redis::Script::new(&source).get_hash().to_owned();
         Self { source, hash }
     }
 
     /// A call of the script. The first key says which node is asked.
     pub(crate) fn call(&self, keys: impl IntoIterator<Item = String>) -> Call<'_> {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut command = cmd("EVALSHA");
+        command.arg(&self.hash).arg(keys.len()).arg(keys);
         Call {
             script: self,
-            keys: keys.into_iter().collect(),
-            arguments: Vec::new(),
+            command,
         }
     }
 }
 
 /// A script with its keys and arguments.
 pub(crate) struct Call<'a> {
-    script: &'a OneSlotScript,
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+    script: &'a Script,
+    command: Cmd,
 }
 
 impl Call<'_> {
     pub(crate) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
-        argument.write_redis_args(&mut self.arguments);
+        self.command.arg(argument);
         self
-    }
-
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = cmd(name);
-        command
-            .arg(script)
-            .arg(self.keys.len())
-            .arg(&self.keys)
-            .arg(&self.arguments);
-        command
     }
 }
 
 /// One question to Redis.
 pub(crate) trait Question {
     /// As it is asked first.
-    fn usual(&self) -> Cmd;
+    fn usual(&self) -> &Cmd;
 
     /// As a server is asked that does not know the script.
     fn in_full(&self) -> Cmd {
-        self.usual()
+        self.usual().clone()
     }
 }
 
 impl Question for Call<'_> {
-    fn usual(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.hash)
+    fn usual(&self) -> &Cmd {
+        &self.command
     }
 
     /// The server that has the keys then knows the script, and no other one
     /// is asked: `SCRIPT LOAD` would need every node of a cluster.
     fn in_full(&self) -> Cmd {
-        self.command("EVAL", self.script.source)
+        let mut command = cmd("EVAL");
+        command.arg(&self.script.source);
+        // What follows the command's name and the hash.
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(argument) = argument {
+                command.arg(argument);
+            }
+        }
+        command
     }
 }
 
 impl Question for Cmd {
-    fn usual(&self) -> Cmd {
-        self.clone()
+    fn usual(&self) -> &Cmd {
+        self
     }
 }

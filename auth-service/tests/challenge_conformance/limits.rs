@@ -48,6 +48,19 @@ pub(super) async fn starts_at_an_address_are_limited_and_cost_the_phone_nothing(
     assert!(bench.try_start(ANNA, "203.0.113.3").await.is_err());
 }
 
+pub(super) async fn the_phone_refuses_before_the_address(bench: Bench) {
+    let bench = bench.limited(|rules| {
+        rules.starts_per_client = 1;
+        rules.phone_limits.per_phone = 1;
+    });
+    let later = Duration::from_secs(600);
+    bench.start(ANNA, HOME).await;
+    bench.clock.advance(later);
+    bench.start(BORIS, AWAY).await;
+    let refused = bench.try_start(ANNA, AWAY).await;
+    assert_eq!(refused.unwrap_err(), HOUR.saturating_sub(later));
+}
+
 pub(super) async fn a_gap_between_two_starts_is_kept(bench: Bench) {
     let gap = Duration::from_secs(30);
     let bench = bench.limited(|rules| rules.phone_limits.gap = gap);
@@ -78,6 +91,24 @@ pub(super) async fn a_start_that_is_taken_back_begins_no_gap(bench: Bench) {
     }
     bench.start(ANNA, HOME).await;
     assert!(bench.try_start(ANNA, HOME).await.unwrap_err() > gap);
+}
+
+/// The same when the address has refused it: an hour begins with what was started.
+pub(super) async fn a_start_that_is_taken_back_begins_no_hour(bench: Bench) {
+    let bench = bench.limited(|rules| {
+        rules.starts_per_client = 1;
+        rules.phone_limits.per_phone = 2;
+    });
+    bench.start(BORIS, HOME).await;
+    assert_eq!(bench.try_start(ANNA, HOME).await.unwrap_err(), HOUR);
+    let started = bench.start(ANNA, AWAY).await;
+    bench.challenges.withdraw(&started).await.unwrap();
+    bench.clock.advance(Duration::from_secs(600));
+    for client in ["203.0.113.1", "203.0.113.2"] {
+        bench.start(ANNA, client).await;
+    }
+    let refused = bench.try_start(ANNA, "203.0.113.3").await;
+    assert_eq!(refused.unwrap_err(), HOUR);
 }
 
 pub(super) async fn clocks_of_replicas_need_not_agree(bench: Bench) {

@@ -1,7 +1,8 @@
 -- Makes a challenge no longer findable. Slot of the address.
--- KEYS: live, code    ARGV: id
-if redis.call('HGET', KEYS[2], 'id') == ARGV[1] then
-  redis.call('DEL', KEYS[2])
+-- ARGV: id
+local function release(live, code)
+  if string.match(redis.call('GET', code) or '', '^%d+ %d+ (%S+)') == ARGV[1] then
+    redis.call('DEL', code)
+  end
+  redis.call('ZREM', live, ARGV[1])
 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-return redis.status_reply('OK')

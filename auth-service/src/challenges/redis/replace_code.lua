@@ -1,6 +1,6 @@
 -- Gives a live challenge another code. Slot of the phone.
 -- KEYS: challenge    ARGV: code
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'code', ARGV[1])
+local before, behind = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+ %d+ )%S+( .*)$')
+if before then
+  redis.call('SET', KEYS[1], before .. ARGV[1] .. behind, 'KEEPTTL')
 end
-return redis.status_reply('OK')

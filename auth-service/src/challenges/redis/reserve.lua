@@ -1,41 +1,35 @@
 -- Counts a start at an address and makes its challenge findable by the first of
--- its codes that is free. Slot of the address.
--- KEYS: live, misses, starts, one per code
--- ARGV: now, expires_at, physical life (ms), misses kept (ms), most indexed, id,
---       hour (ms), most starts ('' when the start is counted already)
--- Returns the number of the code, 0 when all are taken, -1 when the index is
--- full, or -2 and when to come again (ms).
-local now = tonumber(ARGV[1])
-if ARGV[8] ~= '' then
-  local hour = tonumber(ARGV[7])
-  local known = redis.call('HMGET', KEYS[3], 'count', 'since')
-  local count, since = 0, now
-  if known[1] and tonumber(known[2]) + hour > now then
-    count, since = tonumber(known[1]), tonumber(known[2])
+-- these codes that is free there. Slot of the address.
+-- Returns the number of the code, 0 when all are taken, -1 when there is none or
+-- the index is full, or -2 and when to come again (ms).
+local function reserve(asked, missed, live, codes)
+  local kept = redis.call('MGET', asked, missed, unpack(codes))
+  if per_address ~= '' then
+    local count, since, full = window(kept[1], HOUR, per_address)
+    if full then
+      return -2, full
+    end
+    redis.call('SET', asked, count + 1 .. ' ' .. since, 'PX', HOUR)
   end
-  if count >= tonumber(ARGV[8]) then
-    return { -2, since + hour - now }
+  if #codes == 0 then
+    return -1, 0
   end
-  redis.call('HSET', KEYS[3], 'count', count + 1, 'since', string.format('%.0f', since))
-  redis.call('PEXPIRE', KEYS[3], ARGV[7])
-end
-if #KEYS == 3 then
-  return { -1, 0 }
-end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then
-  return { -1, 0 }
-end
-for i = 4, #KEYS do
-  local taken = redis.call('HGET', KEYS[i], 'expires_at')
-  if not taken or tonumber(taken) <= now then
-    redis.call('HSET', KEYS[i], 'id', ARGV[6], 'expires_at', ARGV[2],
-      'misses_before', redis.call('GET', KEYS[2]) or 0)
-    redis.call('PEXPIRE', KEYS[i], ARGV[3])
-    redis.call('ZADD', KEYS[1], ARGV[2], ARGV[6])
-    redis.call('PEXPIRE', KEYS[1], ARGV[4])
-    redis.call('PEXPIRE', KEYS[2], ARGV[4])
-    return { i - 3, 0 }
+  redis.call('ZREMRANGEBYSCORE', live, '-inf', ARGV[1])
+  if redis.call('ZCARD', live) >= MAX_INDEXED then
+    return -1, 0
   end
+  for i, code in ipairs(codes) do
+    local taken_until = string.match(kept[i + 2] or '', '^%d+ (%d+)')
+    if not taken_until or tonumber(taken_until) <= now then
+      local misses = string.match(kept[2] or '', '(%d+)$') or 0
+      redis.call('SET', code, misses .. ' ' .. expires_at .. ' ' .. bare, 'PX', life)
+      redis.call('ZADD', live, expires_at, id)
+      redis.call('PEXPIRE', live, MISSES_KEPT)
+      if kept[2] then
+        redis.call('PEXPIRE', missed, MISSES_KEPT)
+      end
+      return i, 0
+    end
+  end
+  return 0, 0
 end
-return { 0, 0 }

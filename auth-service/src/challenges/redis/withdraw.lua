@@ -1,11 +1,12 @@
 -- Takes a start back. Slot of the phone.
--- KEYS: challenge, starts in a row, starts in an hour, the same at the address
-redis.call('DEL', KEYS[1])
-for i = 2, 4 do
-  if tonumber(redis.call('HGET', KEYS[i], 'count') or '0') > 0 then
-    redis.call('HINCRBY', KEYS[i], 'count', -1)
+local function withdraw(challenge, row, asked, asked_here)
+  redis.call('DEL', challenge)
+  for _, key in ipairs({ row, asked, asked_here }) do
+    -- Whoever may start has kept the gap, so that what is behind the window goes:
+    -- without this start there is none to keep.
+    local count, since = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)')
+    if count then
+      redis.call('SET', key, math.max(count - 1, 0) .. ' ' .. since, 'KEEPTTL')
+    end
   end
 end
--- Whoever may start has kept the gap: without this start there is none to keep.
-redis.call('HDEL', KEYS[4], 'last')
-return redis.status_reply('OK')

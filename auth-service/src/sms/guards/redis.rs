@@ -22,7 +22,7 @@ use super::{
 use crate::{
     challenges::store::Unavailable,
     mac::Mac,
-    redis::{Connection, OneSlotScript, Twice},
+    redis::{Connection, Script, Twice},
 };
 
 /// By how much a day's counts outlive it: a replica's clock may be behind.
@@ -36,10 +36,10 @@ const UNDER_WAY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A store of the guards' counts in Redis.
 pub struct RedisGuards {
     connection: Arc<Connection>,
-    admit: OneSlotScript,
-    take_code: OneSlotScript,
-    count_code: OneSlotScript,
-    look_round: OneSlotScript,
+    admit: Script,
+    take_code: Script,
+    count_code: Script,
+    look_round: Script,
 }
 
 impl RedisGuards {
@@ -47,10 +47,10 @@ impl RedisGuards {
     pub(crate) fn over(connection: Arc<Connection>) -> Self {
         Self {
             connection,
-            admit: OneSlotScript::new(include_str!("redis/admit.lua")),
-            take_code: OneSlotScript::new(include_str!("redis/take_code.lua")),
-            count_code: OneSlotScript::new(include_str!("redis/count_code.lua")),
-            look_round: OneSlotScript::new(include_str!("redis/look_round.lua")),
+            admit: Script::new(include_str!("redis/admit.lua")),
+            take_code: Script::new(include_str!("redis/take_code.lua")),
+            count_code: Script::new(include_str!("redis/count_code.lua")),
+            look_round: Script::new(include_str!("redis/look_round.lua")),
         }
     }
 }
