@@ -1,8 +1,8 @@
 //! What several of each service cost and do, as far as a few cores can tell.
 
+mod alone;
 mod cores;
 mod replicas;
-mod slice;
 mod table;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -95,7 +95,7 @@ fn of(round: &Round, name: &str) -> f64 {
 
 struct Results {
     replicas: Vec<replicas::Measured>,
-    slices: Option<Vec<slice::Measured>>,
+    alone: Option<Vec<alone::Measured>>,
 }
 
 /// Measures, prints the tables, and writes them to `out`. Ctrl-C ends everything.
@@ -140,8 +140,8 @@ async fn measure(scale: &ScaleOut, logs: &Path) -> anyhow::Result<Results> {
     let world = Arc::new(crate::run::known_world(&mut player).await?);
     drop((player, first));
     let replicas = replicas::measure(&machine, &world, plan, logs).await?;
-    let slices = slice::measure(&machine, &world, plan, logs).await?;
-    Ok(Results { replicas, slices })
+    let alone = alone::measure(&machine, &world, plan, logs).await?;
+    Ok(Results { replicas, alone })
 }
 
 #[cfg(test)]

@@ -145,9 +145,7 @@ impl Side {
 
     /// A round begins: pages that are changed in it are logged whole at first.
     pub(super) async fn begin(&mut self) -> anyhow::Result<()> {
-        for player in &mut self.crew {
-            player.wake().await?;
-        }
+        self.wake().await?;
         if self.renewed.elapsed() > RENEW_AFTER {
             let acts = self.tokens.iter().cloned().enumerate();
             let acts = acts
@@ -163,6 +161,13 @@ impl Side {
         Ok(())
     }
 
+    async fn wake(&mut self) -> anyhow::Result<()> {
+        for player in &mut self.crew {
+            player.wake().await?;
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, gave: Vec<Gave>) {
         for gave in gave {
             if let Gave::Tokens(place, pair) = gave
@@ -175,6 +180,7 @@ impl Side {
 
     /// Does an operation as often as a turn has it, and counts its cost.
     pub(super) async fn turn(&mut self, what: Operation, round: u64) -> anyhow::Result<Turn> {
+        self.wake().await?;
         let acts = self.acts(what, round).await?;
         let count = acts.len() as u64;
         let logged = self.wal().await?;

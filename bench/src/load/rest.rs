@@ -1,6 +1,9 @@
 //! A client of the JSON API, on one connection.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -16,7 +19,12 @@ pub(crate) struct Rest {
     from: Ipv4Addr,
     to: SocketAddr,
     host: String,
+    used: Instant,
 }
+
+/// A server may close a connection that was idle for ten seconds, also while the next
+/// request is on its way.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// An answer, read to its end.
 pub(crate) struct Answer {
@@ -49,13 +57,13 @@ impl Rest {
             from,
             to,
             host: to.to_string(),
+            used: Instant::now(),
         })
     }
 
-    /// Connects again if the server has closed the connection, as it does with
-    /// one that was idle for long.
+    /// Connects again if the server has closed the connection, or may be about to.
     pub(crate) async fn reconnect(&mut self) -> anyhow::Result<()> {
-        if self.sender.is_closed() {
+        if self.sender.is_closed() || self.used.elapsed() > FRESH {
             *self = Self::connect(self.from, self.to).await?;
         }
         Ok(())
@@ -85,6 +93,7 @@ impl Rest {
             .sender
             .send_request(request.body(Full::new(body.into()))?)
             .await?;
+        self.used = Instant::now();
         let (head, body) = answer.into_parts();
         Ok(Answer {
             status: head.status,

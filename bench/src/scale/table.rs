@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    Results, of,
+    Results,
+    alone::{self, Turn},
+    of,
     replicas::{CASES, Measured, SHAPES},
-    slice::{self, Slice},
 };
 use crate::{
     case::Case,
@@ -24,17 +25,17 @@ const NAMES: [&str; 5] = [
 
 /// All of it.
 pub(super) fn text(results: &Results) -> String {
-    let slices = results.slices.as_deref();
+    let alone = results.alone.as_deref();
     [
         replicas(&results.replicas),
         bottlenecks(&results.replicas),
-        slices.map_or_else(one_core, of_slices),
+        alone.map_or_else(one_core, of_one_core),
     ]
     .concat()
 }
 
 fn one_core() -> String {
-    "One core: what a replica adds cannot be told here.\n".to_owned()
+    "One core: none can be had by a service alone.\n".to_owned()
 }
 
 fn replicas(all: &[Measured]) -> String {
@@ -133,39 +134,40 @@ fn bottlenecks(all: &[Measured]) -> String {
     )
 }
 
-fn of_slices(all: &[slice::Measured]) -> String {
-    let spread_of = |measured: &slice::Measured, tell: &dyn Fn(&Slice) -> f64| {
+fn of_one_core(all: &[alone::Measured]) -> String {
+    let spread_of = |measured: &alone::Measured, tell: &dyn Fn(&Turn) -> f64| {
         Spread::of(&measured.rounds.iter().map(tell).collect::<Vec<_>>())
     };
-    let rows = all.chunks(slice::MOST).flat_map(|of_service| {
+    let rows = all.chunks(alone::MOST).flat_map(|of_service| {
         of_service.iter().map(|measured| {
             let name = measured.service.name();
-            let ratios = measured.rounds.iter().zip(&of_service[0].rounds);
+            let own = |turn: &Turn| of(&turn.round, name);
+            let first = &of_service[0].rounds;
+            let ratios = measured.rounds.iter().zip(first);
             let ratios: Vec<f64> = ratios
-                .map(|(own, one)| own.round.rate / one.round.rate.max(f64::MIN_POSITIVE))
+                .map(|(own_turn, one)| own(own_turn) / own(one).max(f64::MIN_POSITIVE))
                 .collect();
+            let micros = spread_of(measured, &own);
+            let held = of_a_core(micros.median);
             vec![
                 format!("{} of {name}, {}", measured.replicas, measured.case.name()),
-                spread(spread_of(measured, &|slice| slice.share), 2),
-                format!("{:.2}", slice::fair(measured.replicas)),
-                spread(spread_of(measured, &|slice| slice.round.rate), 0),
+                spread(micros, 0),
                 spread(Spread::of(&ratios), 2),
-                format!("{:.2}", slice::fair(measured.replicas) / slice::fair(1)),
-                spread(spread_of(measured, &|slice| of(&slice.round, name)), 0),
+                spread(spread_of(measured, &|turn| turn.share), 2),
+                spread(spread_of(measured, &|turn| turn.round.rate), 0),
+                held.map_or("–".to_owned(), |held| format!("{held:.0}")),
             ]
         })
     });
     table(
-        "A service that has a small share of one core, everything else on the others: what \
-         its replicas add",
+        "A service that has one core for itself, everything else on the others",
         &[
             "replicas",
-            "cores used",
-            "of at most",
-            "a second",
-            "to one replica",
-            "of at most",
             "µs of the service each",
+            "to one replica",
+            "share of its core used",
+            "a second",
+            "a whole core holds",
         ],
         rows,
     )
@@ -188,20 +190,20 @@ pub(super) fn json(results: &Results) -> serde_json::Result<String> {
             "rounds": measured.rounds.iter().map(round).collect::<Value>(),
         })
     });
-    let slices = results.slices.iter().flatten().map(|measured| {
+    let alone = results.alone.iter().flatten().map(|measured| {
         let rounds = measured.rounds.iter();
         json!({
             "service": measured.service.name(),
             "case": measured.case.name(),
             "replicas": measured.replicas,
             "rounds": rounds
-                .map(|slice| json!({"cores": slice.share, "round": round(&slice.round)}))
+                .map(|turn| json!({"cores": turn.share, "round": round(&turn.round)}))
                 .collect::<Value>(),
         })
     });
     serde_json::to_string_pretty(&json!({
         "replicas": replicas.collect::<Value>(),
-        "slices": slices.collect::<Value>(),
+        "alone": alone.collect::<Value>(),
     }))
 }
 
