@@ -14,7 +14,7 @@ const TOP: f64 = 46.0;
 /// What is narrower is left out.
 const NARROWEST: f64 = 3.0;
 /// Of a letter, about.
-const LETTER: f64 = 6.1;
+const LETTER: f64 = 6.5;
 
 /// Whose a function is, by how its name begins; the first that fits.
 const KINDS: [(&str, &str, &[&str]); 8] = [
@@ -31,7 +31,11 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
             "main",
         ],
     ),
-    ("tokio", "#99bbdd", &["tokio", "mio", "parking_lot"]),
+    (
+        "tokio and futures",
+        "#99bbdd",
+        &["tokio", "mio", "parking_lot", "futures"],
+    ),
     (
         "HTTP and gRPC",
         "#99cc99",
@@ -39,7 +43,7 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
             "hyper", "h2", "http", "axum", "tonic", "prost", "tower", "httparse", "fnv",
         ],
     ),
-    ("PostgreSQL's driver", "#ddcc77", &["sqlx", "futures"]),
+    ("PostgreSQL's driver", "#ddcc77", &["sqlx"]),
     ("Redis's driver", "#cc99bb", &["redis", "combine"]),
     (
         "cryptography",
@@ -53,14 +57,15 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
         &["tracing", "sharded_slab", "matchers", "thread_local"],
     ),
 ];
-const OTHERS: (&str, &str) = ("the standard library and others", "#dddddd");
+const OTHERS: (&str, &str) = ("std and others", "#dddddd");
 const SYSTEM: (&str, &str) = ("the kernel and libc", "#bbbbbb");
 
 /// Name and colour of a kind.
 fn kind(function: &str) -> (&'static str, &'static str) {
     if !function.contains("::") {
-        // C has no paths in its names; ring's assembler says whose it is.
-        return if function.starts_with("ring_core") || function.contains("_25519_") {
+        // C has no paths in its names.
+        let of_ring = ["ring_core", "ge_", "fe_", "fiat_", "x25519_"];
+        return if of_ring.iter().any(|name| function.starts_with(name)) {
             (KINDS[5].0, KINDS[5].1)
         } else {
             SYSTEM
@@ -93,7 +98,7 @@ pub(super) fn plot(title: &str, stacks: &Stacks) -> String {
     for (name, colour) in kinds.chain([OTHERS, SYSTEM]) {
         drawing.bar([x, 26.0, 10.0, 10.0], colour);
         drawing.text((x + 13.0, 35.0), "start", name);
-        x += 26.0 + 6.8 * number(name.len() as u64);
+        x += 24.0 + 6.2 * number(name.len() as u64);
     }
     let mut x = 10.0;
     for (name, root) in &stacks.services {
@@ -213,7 +218,10 @@ mod tests {
                 "auth_service::phone::PhoneNumber::parse",
                 "the product's own",
             ),
-            ("tokio::runtime::io::driver::Driver::turn", "tokio"),
+            (
+                "tokio::runtime::io::driver::Driver::turn",
+                "tokio and futures",
+            ),
             ("do_syscall_64", SYSTEM.0),
             ("std::collections::hash::map::HashMap::get", OTHERS.0),
             ("ring_core_0_17_14__x25519_sc_reduce", "cryptography"),
@@ -225,9 +233,9 @@ mod tests {
     #[test]
     fn a_label_is_the_end_of_a_name() {
         assert_eq!(end_of("a::bcd::efgh", 100.0), "a::bcd::efgh");
-        assert_eq!(end_of("a::bcd::efgh", 56.0), "bcd::efgh");
-        assert_eq!(end_of("a::bcd::efgh", 31.0), "bcd::");
-        assert_eq!(end_of("abcdefgh", 31.0), "abcde");
+        assert_eq!(end_of("a::bcd::efgh", 60.0), "bcd::efgh");
+        assert_eq!(end_of("a::bcd::efgh", 33.0), "bcd::");
+        assert_eq!(end_of("abcdefgh", 33.0), "abcde");
         assert_eq!(end_of("abcdefgh", 10.0), "");
     }
 }
