@@ -61,6 +61,8 @@ pub(crate) struct Requested {
     pub(crate) code_length: usize,
     /// When the next one may be asked for.
     pub(crate) resend_after: Duration,
+    /// How long its delivery is imitated, before which nobody is to hear of it.
+    pub(crate) delivery: Duration,
     /// Only where nothing is really sent.
     pub(crate) simulated_code: Option<Code>,
 }
@@ -110,13 +112,9 @@ impl Auth {
                 return Err(error);
             }
         };
-        // Waits on a timer: a waiting delivery holds memory and no thread.
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
         audit!("code_request", "sent", ?phone, %client);
         let gap = self.challenges.rules().phone_limits.gap;
-        Ok(self.requested(started, gap))
+        Ok(self.requested(started, gap, delay))
     }
 
     /// Starts a challenge of a test number, if it is for one: nothing is sent, so
@@ -143,15 +141,20 @@ impl Auth {
             .start_fixed(&phone, invited_by, client, code, now)
             .await?;
         audit!("code_request", "test number", %client);
-        Ok(Some(self.requested(started, Duration::ZERO)))
+        Ok(Some(self.requested(
+            started,
+            Duration::ZERO,
+            Duration::ZERO,
+        )))
     }
 
-    fn requested(&self, started: Started, resend_after: Duration) -> Requested {
+    fn requested(&self, started: Started, resend_after: Duration, delivery: Duration) -> Requested {
         Requested {
             challenge_id: started.id,
             expires_at: started.expires_at,
             code_length: started.code.digits().len(),
             resend_after,
+            delivery,
             simulated_code: match self.sms.disclosure() {
                 Disclosure::InAnswer => Some(started.code),
                 Disclosure::Nowhere => None,

@@ -6,6 +6,7 @@ use kit::{
     access_token::AccessTokenVerifier,
     client_address::{PeerAddress, TrustedProxies, canonical},
     service_token::ServiceTokenVerifier,
+    wait::NotBefore,
 };
 use proto::auth::v1::{
     DeleteUserRequest, DeleteUserResponse, GetJwksRequest, GetJwksResponse, ListSessionsRequest,
@@ -13,6 +14,7 @@ use proto::auth::v1::{
     RequestCodeResponse, RevokeSessionRequest, RevokeSessionResponse, Session, SignOutRequest,
     SignOutResponse, VerifyCodeRequest, VerifyCodeResponse, auth_service_server::AuthService,
 };
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -24,6 +26,7 @@ use crate::{
     error::Error,
     key_ring::KeyRing,
     sessions,
+    turns::Turns,
 };
 
 /// The longest invite code that is passed on; a longer one is nobody's.
@@ -38,6 +41,7 @@ pub(crate) struct AuthGrpc {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) gateways: ServiceTokenVerifier,
     pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) turns: Turns,
 }
 
 /// Who calls.
@@ -55,6 +59,23 @@ impl AuthGrpc {
         Ok(match service {
             Some(_) => Caller::Service,
             None => Caller::Client,
+        })
+    }
+
+    /// What is asked for; nothing else of the request is kept.
+    fn code_request(&self, request: Request<RequestCodeRequest>) -> Result<CodeRequest, Status> {
+        let caller = self.caller(&request)?;
+        let named = request.get_ref().client_address.as_deref();
+        let client = self.client_address(&request, caller, named)?;
+        let message = request.into_inner();
+        let invited_by = message
+            .invited_by
+            .filter(|code| (1..=MAX_INVITE_CODE).contains(&code.len()));
+        Ok(CodeRequest {
+            phone: message.phone_number,
+            invited_by,
+            client,
+            language: message.language,
         })
     }
 
@@ -112,27 +133,17 @@ impl AuthService for AuthGrpc {
         &self,
         request: Request<RequestCodeRequest>,
     ) -> Result<Response<RequestCodeResponse>, Status> {
-        let caller = self.caller(&request)?;
-        let named = request.get_ref().client_address.as_deref();
-        let client = self.client_address(&request, caller, named)?;
-        let message = request.into_inner();
-        let invited_by = message
-            .invited_by
-            .filter(|code| (1..=MAX_INVITE_CODE).contains(&code.len()));
-        let requested = self
-            .auth
-            .request_code(CodeRequest {
-                phone: message.phone_number,
-                invited_by,
-                client,
-                language: message.language,
-            })
-            .await;
+        let asked = self.code_request(request)?;
+        let turn = self.turns.next().await;
+        // On the heap, and gone with the turn.
+        let requested = Box::pin(self.auth.request_code(asked)).await;
+        drop(turn);
         self.counts.code_requested(requested.as_ref());
         let requested = requested?;
         let rules = self.auth.challenges.rules();
         let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
-        Ok(Response::new(RequestCodeResponse {
+        let delivery = requested.delivery;
+        let mut response = Response::new(RequestCodeResponse {
             challenge_id: requested.challenge_id.to_string(),
             expires_at: Some(requested.expires_at.into()),
             code_length: u32::try_from(requested.code_length).unwrap_or(u32::MAX),
@@ -141,7 +152,12 @@ impl AuthService for AuthGrpc {
                 .map(|code| code.digits().to_owned()),
             lifetime_seconds: seconds(rules.lifetime),
             resend_after_seconds: seconds(requested.resend_after),
-        }))
+        });
+        if !delivery.is_zero() {
+            let delivered = NotBefore(Instant::now() + delivery);
+            response.extensions_mut().insert(delivered);
+        }
+        Ok(response)
     }
 
     async fn verify_code(

@@ -9,11 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http::{Request, Response};
+use pin_project_lite::pin_project;
 use proto::{Reason, Refusal};
 use tower::Service;
 
@@ -76,13 +77,11 @@ impl Drop for InFlight {
 impl<S, B, R, F> Service<Request<B>> for WithAdmission<S, F>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-    S::Future: Send + 'static,
     F: Fn() -> Response<R>,
-    R: Send + 'static,
 {
     type Response = Response<R>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, Infallible>> + Send>>;
+    type Future = Admitted<S::Future, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -90,19 +89,55 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        if self.spared.iter().any(|spared| path.starts_with(spared)) {
-            return Box::pin(self.inner.call(request));
+        let spared = self.spared.iter().any(|spared| path.starts_with(spared));
+        let in_flight = (!spared).then(|| InFlight::begin(&self.in_flight));
+        let state = match in_flight {
+            Some((_, before)) if before >= self.most => State::Refused {
+                answer: Some((self.busy)()),
+            },
+            in_flight => State::Admitted {
+                answer: self.inner.call(request),
+                in_flight: in_flight.map(|(in_flight, _)| in_flight),
+            },
+        };
+        Admitted { state }
+    }
+}
+
+pin_project! {
+    /// The answer to a request, or that there are too many.
+    pub struct Admitted<A, R> {
+        #[pin]
+        state: State<A, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<A, R> {
+        Admitted { #[pin] answer: A, in_flight: Option<InFlight> },
+        Refused { answer: Option<Response<R>> },
+    }
+}
+
+impl<A, R> Future for Admitted<A, R>
+where
+    A: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = A::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Admitted { answer, in_flight } => {
+                let answer = ready!(answer.poll(cx));
+                *in_flight = None;
+                Poll::Ready(answer)
+            }
+            StateProjection::Refused { answer } => match answer.take() {
+                Some(answer) => Poll::Ready(Ok(answer)),
+                None => Poll::Pending,
+            },
         }
-        let (in_flight, before) = InFlight::begin(&self.in_flight);
-        if before >= self.most {
-            return Box::pin(std::future::ready(Ok((self.busy)())));
-        }
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let answer = answer.await;
-            drop(in_flight);
-            answer
-        })
     }
 }
 

@@ -6,11 +6,12 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context as Poll, Poll as Ready},
+    task::{Context as Poll, Poll as Ready, ready},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument as _;
@@ -88,16 +89,43 @@ where
         let path = request.uri().path().to_owned();
         // Layers may ask for the context before they make their future.
         let answer = CURRENT.sync_scope(current.clone(), || self.inner.call(request));
-        let observed = async move {
-            let mut response = answer.await?;
-            let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let observed = Observed {
+            answer,
+            seen: Some((header, method, path)),
+            started,
+        };
+        Box::pin(CURRENT.scope(current, observed.instrument(span)))
+    }
+}
+
+pin_project! {
+    /// The answer to a request, with its id, once it is told to the log. What a
+    /// block moves into an await has two places in it, so this is none.
+    struct Observed<A> {
+        #[pin]
+        answer: A,
+        seen: Option<(HeaderValue, Method, String)>,
+        started: Instant,
+    }
+}
+
+impl<A, R> Future for Observed<A>
+where
+    A: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = A::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poll<'_>) -> Ready<Self::Output> {
+        let this = self.project();
+        let Ok(mut response) = ready!(this.answer.poll(cx));
+        if let Some((header, method, path)) = this.seen.take() {
+            let elapsed_ms = u64::try_from(this.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::debug!(%method, path, status = response.status().as_u16(), elapsed_ms, "answered");
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(REQUEST_ID), header);
-            Ok(response)
-        };
-        Box::pin(CURRENT.scope(current, observed.instrument(span)))
+        }
+        Ready::Ready(Ok(response))
     }
 }
 

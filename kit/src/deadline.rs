@@ -4,11 +4,13 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
+use pin_project_lite::pin_project;
 use proto::{Reason, Refusal};
+use tokio::time::{Timeout, timeout_at};
 use tower::Service;
 
 use crate::context;
@@ -56,12 +58,33 @@ where
         let Some(deadline) = context::deadline() else {
             return Box::pin(answer);
         };
-        let late = self.late.clone();
-        Box::pin(async move {
-            match tokio::time::timeout_at(deadline, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(late()),
-            }
+        // What a block moves into an await has two places in it, so this is none.
+        Box::pin(InTime {
+            answer: timeout_at(deadline, answer),
+            late: self.late.clone(),
         })
+    }
+}
+
+pin_project! {
+    /// The answer to a request, or the one that it is late.
+    struct InTime<A, F> {
+        #[pin]
+        answer: Timeout<A>,
+        late: F,
+    }
+}
+
+impl<A, F, R> Future for InTime<A, F>
+where
+    A: Future<Output = Result<Response<R>, Infallible>>,
+    F: Fn() -> Response<R>,
+{
+    type Output = A::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(cx));
+        Poll::Ready(answer.unwrap_or_else(|_| Ok((this.late)())))
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     random::Random,
     stop::Stop,
     tls::ServerTls,
+    wait::WithWait,
 };
 
 /// The longest message that a service takes, in bytes: many times what the
@@ -71,6 +72,7 @@ impl GrpcServer {
             .layer_fn(|inner| WithRequests::new(inner, self.requests.clone()))
             .layer_fn(|inner| WithAdmission::new(inner, SPARED, busy))
             .layer_fn(|inner| WithDeadline::new(inner, late))
+            .layer_fn(WithWait::new)
             .service(routes);
         listener::serve(self.listener, self.tls, service, self.stop).await;
         Ok(())

@@ -27,3 +27,4 @@ pub mod stop;
 pub mod telemetry;
 pub mod tls;
 mod verified;
+pub mod wait;

@@ -14,6 +14,9 @@
 //! request that it may just be sending.
 
 mod begun;
+mod exchange;
+mod one;
+mod progress;
 
 use std::{
     convert::Infallible,
@@ -27,10 +30,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body::Body;
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-};
+use hyper::{body::Incoming, server::conn::http2};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
@@ -46,6 +46,9 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use begun::{Protocol, begin};
+use one::One;
+
+pub use progress::Received;
 
 use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
 
@@ -74,6 +77,9 @@ struct Limits {
     /// How long a client may take to shake hands and send its first bytes, to
     /// send the head of a request, or to send nothing between two requests of HTTP/1.
     head: Duration,
+    /// Connections of HTTP/1 on which hyper may be while nothing moves there; on
+    /// further ones, only as long as something does.
+    held: usize,
     /// How long a connection of HTTP/1 without a request is kept at the end. A
     /// request that comes on it meanwhile is answered, and told that it was the
     /// last.
@@ -87,6 +93,7 @@ impl Default for Limits {
         Self {
             connections: 20_000,
             head: Duration::from_secs(10),
+            held: 256,
             linger: Duration::from_secs(1),
             // A process ends within 10 seconds of the signal.
             drain: Duration::from_secs(8),
@@ -101,7 +108,7 @@ impl Default for Limits {
 /// `service` must be ready always: it is not asked whether it is.
 pub async fn serve<S, B>(listener: TcpListener, tls: Option<ServerTls>, service: S, stop: Stop)
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+    S: Service<Request<Received>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + Sync
@@ -120,7 +127,7 @@ async fn serve_within<S, B>(
     stop: Stop,
     limits: Limits,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+    S: Service<Request<Received>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + Sync
@@ -132,7 +139,7 @@ async fn serve_within<S, B>(
     if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
         tracing::warn!(%error, "the queue of clients stays short");
     }
-    let http = Arc::new(Http::new(limits.head));
+    let http = Arc::new(Http::new(&limits));
     let tls = tls.map(Arc::new);
     // A service is some hundred bytes, for which each connection would have three
     // places.
@@ -224,7 +231,7 @@ impl Connection {
         service: Arc<S>,
     ) -> Result<(), Box<dyn Error + Send + Sync>>
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<Received>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + Sync
@@ -238,7 +245,7 @@ impl Connection {
             begun = timeout(self.limits.head, begin(stream, self.tls.as_deref())) => begun??,
         };
         let (peer, closing) = (self.peer, self.stop.closing.clone());
-        let answer = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let answer = move |mut request: Request<Received>| {
             request.extensions_mut().insert(PeerAddress(peer));
             let last = closing.clone();
             let answer = S::clone(&service).call(request);
@@ -250,16 +257,16 @@ impl Connection {
                 }
                 Ok::<_, Infallible>(response)
             }
-        });
-        let (io, http, ending) = (TokioIo::new(io), &self.http, self.is_to_end(protocol));
+        };
+        let (http, ending) = (&self.http, pin!(self.is_to_end(protocol)));
         match protocol {
-            Protocol::Unknown | Protocol::Http1 => {
-                carry(pin!(http.one.serve_connection(io, answer)), ending).await
-            }
-            // There are few of them, and they are large.
+            Protocol::Unknown | Protocol::Http1 => http.one.serve(io, answer, ending).await,
             Protocol::Http2 { .. } => {
-                let mut connection = Box::pin(http.two.serve_connection(io, answer));
-                carry(connection.as_mut(), ending).await
+                let answer = move |request: Request<Incoming>| answer(request.map(Received::new));
+                let service = hyper::service::service_fn(answer);
+                // There are few of them, and they are large.
+                let connection = http.two.serve_connection(TokioIo::new(io), service);
+                carry(Box::pin(connection).as_mut(), ending).await
             }
         }
     }
@@ -294,14 +301,13 @@ where
 
 /// How the two versions of HTTP are spoken.
 struct Http {
-    one: http1::Builder,
+    one: One,
     two: http2::Builder<TokioExecutor>,
 }
 
 impl Http {
-    fn new(head: Duration) -> Self {
-        let mut one = http1::Builder::new();
-        one.timer(TokioTimer::new()).header_read_timeout(head);
+    fn new(limits: &Limits) -> Self {
+        let one = One::new(limits.head, limits.held);
         let mut two = http2::Builder::new(TokioExecutor::new());
         two.timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

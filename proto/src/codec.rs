@@ -6,9 +6,9 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::ProstCodec;
 
-/// What a call's buffer begins with, in bytes: nearly every message fits in, and
+/// What a call's buffer begins with, in bytes: most messages fit in, and
 /// for a longer one it grows. tonic's own take 8 KiB for each call that waits.
-const BUFFER: usize = 1024;
+const BUFFER: usize = 256;
 /// When a stream of messages would be sent on, in bytes: tonic's own bound.
 const ENOUGH_TO_SEND: usize = 32 * 1024;
 

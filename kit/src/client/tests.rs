@@ -10,11 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use http::Response;
-use hyper::body::Incoming;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{replicas::Resolver, *};
-use crate::{listener, stop::Stop};
+use crate::{
+    listener::{self, Received},
+    stop::Stop,
+};
 
 /// A call that may be repeated, and one that may not.
 const ASKS: &str = "/grpc.health.v1.Health/Check";
@@ -38,7 +40,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let taken: Arc<Mutex<Vec<String>>> = Arc::default();
         let calls = taken.clone();
-        let service = tower::service_fn(move |request: Request<Incoming>| {
+        let service = tower::service_fn(move |request: Request<Received>| {
             let id = request.headers()["id"].to_str().unwrap().to_owned();
             calls.lock().unwrap().push(id);
             async {
@@ -280,7 +282,7 @@ fn busy_server() -> (SocketAddr, Arc<AtomicBool>) {
             });
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
-            let service = tower::service_fn(|_: Request<Incoming>| async {
+            let service = tower::service_fn(|_: Request<Received>| async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 Ok::<_, Infallible>(Response::new(String::new()))
             });
@@ -314,7 +316,7 @@ async fn answering(status: &'static str, after: u64) -> (SocketAddr, Arc<AtomicU
     let address = listener.local_addr().unwrap();
     let taken = Arc::new(AtomicUsize::new(0));
     let count = taken.clone();
-    let service = tower::service_fn(move |_: Request<Incoming>| {
+    let service = tower::service_fn(move |_: Request<Received>| {
         count.fetch_add(1, Ordering::SeqCst);
         async move {
             tokio::time::sleep(Duration::from_millis(after)).await;

@@ -28,7 +28,7 @@ impl Server {
     async fn on(tls: Option<ServerTls>, limits: Limits, work: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = tower::service_fn(move |_: Request<Incoming>| async move {
+        let service = tower::service_fn(move |_: Request<Received>| async move {
             tokio::time::sleep(work).await;
             Ok::<_, Infallible>(Response::new("done".to_owned()))
         });
@@ -52,6 +52,8 @@ fn limits(head: u64) -> Limits {
     Limits {
         connections: 2,
         head: Duration::from_millis(head),
+        // Hyper is let go of wherever that is possible.
+        held: 0,
         linger: Duration::from_millis(500),
         drain: Duration::from_secs(5),
     }

@@ -14,10 +14,9 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use kit::{
     clock::{Clock as _, SystemClock},
-    listener,
+    listener::{self, Received},
     stop::Stop,
     tls::ServerTls,
 };
@@ -122,7 +121,7 @@ impl Receiver {
         });
         let stop = Stop::default();
         let answering = shared.clone();
-        let service = tower::service_fn(move |request: Request<Incoming>| {
+        let service = tower::service_fn(move |request: Request<Received>| {
             let shared = answering.clone();
             async move { Ok::<_, Infallible>(shared.answer(request).await) }
         });
@@ -202,7 +201,7 @@ pub(crate) async fn until<T>(what: &str, mut there: impl FnMut() -> Option<T>) -
 }
 
 impl Shared {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Received>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let seen = Seen {
