@@ -70,14 +70,18 @@ async fn purge(account: &Account) {
     let now = account.clock.now();
     let ago = |span: Duration| UnixMillis(now.0.saturating_sub(millis(span)));
     let (ended, begun) = (ago(KEPT), ago(account.rules.max + KEPT));
+    let mut purged = 0;
     loop {
         match account.sessions.purge(ended, begun).await {
-            Ok(0) => return,
-            Ok(purged) => tracing::info!(purged, "old sessions deleted"),
+            Ok(0) => break,
+            Ok(some) => purged += some,
             Err(error) => {
                 tracing::warn!(%error, "cannot delete old sessions");
-                return;
+                break;
             }
         }
+    }
+    if purged > 0 {
+        tracing::info!(purged, "old sessions deleted");
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     run::Results,
 };
 
-/// The bound of the issue on what waits for a delivery, in MiB and in seconds.
+/// The bound on what waits for a delivery, in MiB and in seconds.
 const CROWD_TARGET: &str = "under 1 s and 150 MiB";
 const IDLE_TARGET: &str = "under 15 MiB each";
 

@@ -17,6 +17,9 @@ const SEPARATOR: char = ',';
 /// The statement of [`super::ProfileStore::profile`], on which also a benchmark
 /// runs.
 ///
+/// `OFFSET` counts within the page alone: it ends a thousand entries from where it began
+/// at the most, and it begins at a key.
+///
 /// The numbers are in order because the subquery is, which is cut and read by nothing
 /// but the aggregate: both engines hand it on as it comes. Sorting once more inside the
 /// aggregate takes PostgreSQL 15 longer than everything else here.
