@@ -28,7 +28,8 @@ use kit::{
     service_token::{METADATA_KEY, ServiceTokenSigner, ServiceTokenVerifier},
     settings::SecretKey,
 };
-use proto::Refusal;
+use prost::Message as _;
+use proto::{Refusal, profile::v1::GetProfileResponse};
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
@@ -134,6 +135,29 @@ fn parsing(criterion: &mut Criterion) {
     });
 }
 
+fn json(criterion: &mut Criterion) {
+    for followers in [0, 20, 1_000] {
+        let answered = GetProfileResponse {
+            user_id: Uuid::from_u128(1).to_string(),
+            phone_number: "+77777777766".to_owned(),
+            invite_code: "l87zwp".to_owned(),
+            followers: (0..followers)
+                .map(|each| format!("+{}", 77_080_000_000_u64 + each))
+                .collect(),
+            ..GetProfileResponse::default()
+        }
+        .encode_to_vec();
+        let name = format!("profile with {followers} followers, from gRPC's bytes to JSON");
+        criterion.bench_function(&name, |bencher| {
+            bencher.iter(|| {
+                let message = GetProfileResponse::decode(black_box(&*answered));
+                let message = message.unwrap_or_else(|error| panic!("{error}"));
+                serde_json::to_vec(&gateway::Profile::from(message))
+            });
+        });
+    }
+}
+
 fn challenges(criterion: &mut Criterion) {
     let rules = ChallengeRules {
         code_length: 4,
@@ -195,5 +219,12 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-criterion_group!(pieces, access_tokens, service_tokens, parsing, challenges);
+criterion_group!(
+    pieces,
+    access_tokens,
+    service_tokens,
+    parsing,
+    json,
+    challenges
+);
 criterion_main!(pieces);

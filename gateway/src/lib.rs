@@ -41,6 +41,8 @@ use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 
 pub use config::Config;
+// For the benchmark that writes it.
+pub use routes::personal_area::Profile;
 
 use crate::{linger::Lingering, problem::Problem, services::Services};
 

@@ -10,7 +10,9 @@ use axum::{
 use proto::{
     Reason,
     auth::v1::DeleteUserRequest,
-    profile::v1::{ActivateInviteRequest, GetProfileRequest, ListFollowersRequest},
+    profile::v1::{
+        ActivateInviteRequest, GetProfileRequest, GetProfileResponse, ListFollowersRequest,
+    },
 };
 use serde::Serialize;
 use tonic::Status;
@@ -46,7 +48,7 @@ pub(crate) fn followers_methods() -> MethodRouter<Services> {
 
 /// What a user sees of themselves.
 #[derive(Serialize, ToSchema)]
-struct Profile {
+pub struct Profile {
     /// The user's own phone number, in E.164.
     phone_number: String,
     /// The user's own invite code.
@@ -59,6 +61,17 @@ struct Profile {
     /// the first 1,000.
     #[schema(max_items = 1000)]
     followers: Vec<String>,
+}
+
+impl From<GetProfileResponse> for Profile {
+    fn from(found: GetProfileResponse) -> Self {
+        Self {
+            phone_number: found.phone_number,
+            invite_code: found.invite_code,
+            invited_by: found.invited_by,
+            followers: found.followers,
+        }
+    }
 }
 
 refused!(
@@ -91,18 +104,12 @@ pub(crate) async fn profile(
     };
     let request = as_user(client::authorization(&headers)?, message);
     let mut service = services.profile.clone();
-    let found = service.get_profile(request).await?.into_inner();
-    let profile = Profile {
-        phone_number: found.phone_number,
-        invite_code: found.invite_code,
-        invited_by: found.invited_by,
-        followers: found.followers,
-    };
+    let mut found = service.get_profile(request).await?.into_inner();
+    let next = std::mem::take(&mut found.next_page_token);
+    let profile = Profile::from(found);
     let mut response = answer::unstored(answer::json(StatusCode::OK, &profile));
-    if !found.next_page_token.is_empty() {
-        response
-            .headers_mut()
-            .insert(LINK, next_page(&found.next_page_token)?);
+    if !next.is_empty() {
+        response.headers_mut().insert(LINK, next_page(&next)?);
     }
     Ok(response)
 }
