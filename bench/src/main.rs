@@ -1,7 +1,7 @@
 //! Measures the product beside the least that its work can cost.
 //!
 //! ```text
-//! bench                what ./scripts/bench runs: everything, some five minutes
+//! bench                what ./scripts/bench runs: everything, some six minutes
 //! bench --quick        the same in a short run, to see that it works
 //! bench --only CASE    one case (or several)
 //! bench growth         the same operations at 10,000 and at 1,000,000 users

@@ -21,7 +21,7 @@ use crate::{
 /// How long the whole of it takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
-    /// Some five minutes.
+    /// Some six minutes.
     Full,
     /// Some forty seconds.
     Quick,
