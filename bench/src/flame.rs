@@ -20,6 +20,7 @@ use crate::{
     case::Case,
     load::{Player, World, closed_loop, world},
     machine::{Machine, Product},
+    report::save,
     rounds::PLAYERS,
 };
 use stacks::Stacks;
@@ -70,15 +71,11 @@ async fn draw(flame: &Flame, out: &Path) -> anyhow::Result<()> {
     for (case, name) in CASES {
         println!("{}", case.name());
         let stacks = look_at(&product, &mut crew, &world, case, flame.seconds, out).await?;
-        let path = out.join(name);
-        fs::write(&path, graph::plot(case.name(), &stacks))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
+        save(out, [(name, graph::plot(case.name(), &stacks))])?;
         tables += &graph::shares(case.name(), &stacks);
     }
     println!("\n{tables}");
-    let path = out.join("flame.md");
-    fs::write(&path, tables).with_context(|| format!("cannot write {}", path.display()))
+    save(out, [("flame.md", tables)])
 }
 
 /// Plays a case and has perf look at the services meanwhile.

@@ -11,7 +11,7 @@ mod sizes;
 mod sizing;
 mod table;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -101,19 +101,16 @@ impl Results {
 /// Measures, prints the tables, and writes them to `out`. Ctrl-C ends everything.
 pub(crate) async fn run(growth: &Growth, out: &Path) -> anyhow::Result<()> {
     let logs = out.join("logs");
-    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let results = tokio::select! {
         results = measure(growth, &logs) => results?,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     };
     let text = table::text(&results);
     println!("\n{text}");
-    for (name, text) in [("growth.md", text), ("growth.json", json::text(&results)?)] {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
-    }
-    Ok(())
+    crate::report::save(
+        out,
+        [("growth.md", text), ("growth.json", json::text(&results)?)],
+    )
 }
 
 async fn measure(growth: &Growth, logs: &Path) -> anyhow::Result<Results> {

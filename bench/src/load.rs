@@ -101,6 +101,25 @@ pub(crate) struct Done {
     pub(crate) times: Times,
 }
 
+/// Has every player do this at once; what each made of it.
+pub(crate) async fn at_once<T, F>(
+    players: &mut Vec<Player>,
+    play: impl FnMut(Player) -> F,
+) -> anyhow::Result<Vec<T>>
+where
+    F: Future<Output = anyhow::Result<(Player, T)>> + Send + 'static,
+    T: Send + 'static,
+{
+    let playing: Vec<_> = players.drain(..).map(play).map(tokio::spawn).collect();
+    let mut all = Vec::new();
+    for playing in playing {
+        let (player, made) = playing.await??;
+        players.push(player);
+        all.push(made);
+    }
+    Ok(all)
+}
+
 /// Every player plays one operation after the other until the time is over or
 /// the world has no more for them; those under way are played to their end.
 pub(crate) async fn closed_loop(
@@ -110,30 +129,26 @@ pub(crate) async fn closed_loop(
     span: Duration,
 ) -> anyhow::Result<Done> {
     let begun = Instant::now();
-    let playing: Vec<_> = players
-        .drain(..)
-        .map(|mut player| {
-            let world = world.clone();
-            tokio::spawn(async move {
-                let mut times = Times::new()?;
-                while begun.elapsed() < span {
-                    let started = Instant::now();
-                    let Some(steps) = player.play(case, &world).await? else {
-                        break;
-                    };
-                    times.note(started.elapsed(), &steps);
-                }
-                Ok::<_, anyhow::Error>((player, times))
-            })
-        })
-        .collect();
+    let played = at_once(players, |mut player| {
+        let world = world.clone();
+        async move {
+            let mut times = Times::new()?;
+            while begun.elapsed() < span {
+                let started = Instant::now();
+                let Some(steps) = player.play(case, &world).await? else {
+                    break;
+                };
+                times.note(started.elapsed(), &steps);
+            }
+            Ok((player, times))
+        }
+    });
+    let played = played
+        .await
+        .with_context(|| format!("{} did not go through", case.name()))?;
     let mut times = Times::new()?;
-    for playing in playing {
-        let (player, of_one) = playing
-            .await?
-            .with_context(|| format!("{} did not go through", case.name()))?;
-        times.add(&of_one)?;
-        players.push(player);
+    for of_one in &played {
+        times.add(of_one)?;
     }
     Ok(Done {
         operations: times.whole.len(),

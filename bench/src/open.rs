@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     case::Case,
-    load::{Player, Times, World},
+    load::{Player, Times, World, at_once},
     number::number,
 };
 
@@ -57,40 +57,35 @@ pub(crate) async fn play(
             turns.close();
         })
     };
-    let playing: Vec<_> = crew
-        .drain(..)
-        .map(|mut player| {
-            let (world, turns, next) = (world.clone(), turns.clone(), next.clone());
-            tokio::spawn(async move {
-                let (mut times, mut late) = (Times::new()?, 0);
-                loop {
-                    match turns.acquire().await {
-                        Ok(turn) => turn.forget(),
-                        // The time is over: those that were to begin still do.
-                        Err(_) if number(next.load(Ordering::Relaxed)) < beginnings => {}
-                        Err(_) => break,
-                    }
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    if number(place) >= beginnings {
-                        break;
-                    }
-                    let intended = begun + gap.mul_f64(number(place));
-                    let Some(steps) = player.play(case, &world).await? else {
-                        break;
-                    };
-                    times.note(intended.elapsed(), &steps);
-                    late += u64::from(begun.elapsed() > span);
+    let played = at_once(crew, |mut player| {
+        let (world, turns, next) = (world.clone(), turns.clone(), next.clone());
+        async move {
+            let (mut times, mut late) = (Times::new()?, 0);
+            loop {
+                match turns.acquire().await {
+                    Ok(turn) => turn.forget(),
+                    // The time is over: those that were to begin still do.
+                    Err(_) if number(next.load(Ordering::Relaxed)) < beginnings => {}
+                    Err(_) => break,
                 }
-                Ok::<_, anyhow::Error>((player, times, late))
-            })
-        })
-        .collect();
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                if number(place) >= beginnings {
+                    break;
+                }
+                let intended = begun + gap.mul_f64(number(place));
+                let Some(steps) = player.play(case, &world).await? else {
+                    break;
+                };
+                times.note(intended.elapsed(), &steps);
+                late += u64::from(begun.elapsed() > span);
+            }
+            Ok((player, (times, late)))
+        }
+    });
     let (mut times, mut late) = (Times::new()?, 0);
-    for playing in playing {
-        let (player, of_one, late_of_one) = playing.await??;
+    for (of_one, late_of_one) in played.await? {
         times.add(&of_one)?;
         late += late_of_one;
-        crew.push(player);
     }
     let _ = clock.join();
     Ok(Open {

@@ -6,7 +6,6 @@ mod fill;
 mod table;
 
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -103,12 +102,10 @@ pub(crate) async fn run(peer: &Peer, out: &Path) -> anyhow::Result<()> {
     };
     let text = table::text(&results);
     println!("\n{text}");
-    for (name, text) in [("peer.md", text), ("peer.json", table::json(&results)?)] {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
-    }
-    Ok(())
+    crate::report::save(
+        out,
+        [("peer.md", text), ("peer.json", table::json(&results)?)],
+    )
 }
 
 async fn measure(plan: &Plan, installed: &Path, logs: &Path) -> anyhow::Result<Results> {

@@ -27,6 +27,14 @@ pub(crate) fn write(results: &Results, folder: &Path) -> anyhow::Result<()> {
     if !results.open.is_empty() {
         files.push(("performance-open.svg", curves::open(&results.open)));
     }
+    save(folder, files)
+}
+
+/// Writes texts under these names, and tells where they are.
+pub(crate) fn save<'a>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (&'a str, String)>,
+) -> anyhow::Result<()> {
     for (name, text) in files {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

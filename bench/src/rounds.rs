@@ -7,7 +7,7 @@ use crate::{
     case::Case,
     cpu::Who,
     floor::{Floor, Part},
-    load::{Player, Times, World, closed_loop},
+    load::{Player, Times, World, at_once, closed_loop},
     number::{Spread, micros_each, number},
 };
 
@@ -171,26 +171,17 @@ async fn prepare_wrong(
     const A_SECOND: u64 = 10_000 / crate::load::TRIES;
     let count = u64::try_from(span.as_millis())? * A_SECOND / 1_000 + 1;
     let each = count.div_ceil(u64::from(PLAYERS));
-    let asking: Vec<_> = crew
-        .drain(..)
-        .map(|mut player| {
-            let world = world.clone();
-            tokio::spawn(async move {
-                let mut fresh = Vec::new();
-                for _ in 0..each {
-                    fresh.push(player.one_to_miss(&world.wrong_phone()).await?);
-                }
-                Ok::<_, anyhow::Error>((player, fresh))
-            })
-        })
-        .collect();
-    let mut challenges = Vec::new();
-    for asking in asking {
-        let (player, fresh) = asking.await??;
-        crew.push(player);
-        challenges.extend(fresh);
-    }
-    world.put_challenges(challenges);
+    let asked = at_once(crew, |mut player| {
+        let world = world.clone();
+        async move {
+            let mut fresh = Vec::new();
+            for _ in 0..each {
+                fresh.push(player.one_to_miss(&world.wrong_phone()).await?);
+            }
+            Ok((player, fresh))
+        }
+    });
+    world.put_challenges(asked.await?.concat());
     Ok(())
 }
 

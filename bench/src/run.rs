@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
@@ -52,7 +52,6 @@ pub(crate) struct Results {
 /// Ctrl-C ends everything.
 pub(crate) async fn run(length: Length, only: &[Topic], out: &Path) -> anyhow::Result<()> {
     let logs = out.join("logs");
-    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let results = tokio::select! {
         results = measure(length, only, &logs) => results?,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),

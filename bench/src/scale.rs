@@ -5,9 +5,9 @@ mod cores;
 mod replicas;
 mod table;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 
 use crate::{
@@ -107,15 +107,13 @@ pub(crate) async fn run(scale: &ScaleOut, out: &Path) -> anyhow::Result<()> {
     };
     let text = table::text(&results);
     println!("\n{text}");
-    for (name, text) in [
-        ("scale-out.md", text),
-        ("scale-out.json", table::json(&results)?),
-    ] {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
-    }
-    Ok(())
+    crate::report::save(
+        out,
+        [
+            ("scale-out.md", text),
+            ("scale-out.json", table::json(&results)?),
+        ],
+    )
 }
 
 async fn measure(scale: &ScaleOut, logs: &Path) -> anyhow::Result<Results> {

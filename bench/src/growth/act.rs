@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::load::{Pair, Player};
+use crate::load::{Pair, Player, at_once};
 
 /// One operation.
 pub(super) enum Act {
@@ -36,32 +36,23 @@ pub(super) enum Gave {
 /// Has the clients do all of it, each one after the other.
 pub(super) async fn play(crew: &mut Vec<Player>, acts: Vec<Act>) -> anyhow::Result<Vec<Gave>> {
     let waiting = Arc::new(Mutex::new(VecDeque::from(acts)));
-    let playing: Vec<_> = crew
-        .drain(..)
-        .map(|mut player| {
-            let waiting = waiting.clone();
-            tokio::spawn(async move {
-                let mut all = Vec::new();
-                loop {
-                    let next = {
-                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                        waiting.pop_front()
-                    };
-                    let Some(act) = next else {
-                        return Ok::<_, anyhow::Error>((player, all));
-                    };
-                    all.push(once(&mut player, act).await?);
-                }
-            })
-        })
-        .collect();
-    let mut all = Vec::new();
-    for playing in playing {
-        let (player, of_one) = playing.await??;
-        crew.push(player);
-        all.extend(of_one);
-    }
-    Ok(all)
+    let played = at_once(crew, |mut player| {
+        let waiting = waiting.clone();
+        async move {
+            let mut all = Vec::new();
+            loop {
+                let next = {
+                    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    waiting.pop_front()
+                };
+                let Some(act) = next else {
+                    return Ok((player, all));
+                };
+                all.push(once(&mut player, act).await?);
+            }
+        }
+    });
+    Ok(played.await?.into_iter().flatten().collect())
 }
 
 async fn once(player: &mut Player, act: Act) -> anyhow::Result<Gave> {

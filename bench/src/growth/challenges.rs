@@ -1,11 +1,12 @@
 //! What a challenge holds in Redis, by the product's own requests: for how long,
 //! and what is left of it after the sign-in.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     load::{address_of, rest::Rest, world::crowd_phone},
@@ -18,6 +19,8 @@ const STARTS: u32 = 20_000;
 const SIGN_INS: u32 = 5_000;
 /// Where they come from, when not from one address.
 const ADDRESSES: u32 = 1_000;
+/// How many are asked for at once.
+const AT_ONCE: usize = 50;
 
 /// In seconds.
 const DAY: f64 = 86_400.0;
@@ -112,7 +115,7 @@ pub(super) async fn measure(
     logs: &Path,
 ) -> anyhow::Result<Vec<Held>> {
     let mut all = Vec::new();
-    for (what, times, addresses, signs_in) in [
+    for (what, times, addresses, then) in [
         (
             "a code asked for, 1,000 addresses",
             STARTS,
@@ -131,28 +134,25 @@ pub(super) async fn measure(
         let product = Product::start(&machine, 0, logs)?;
         crate::run::ready(&product).await?;
         // The scripts, the connections and their buffers are there then.
-        ask(&product, address_of(ADDRESSES), STARTS + 1, signs_in).await?;
+        ask(&product, address_of(ADDRESSES), STARTS + 1, then).await?;
         let before = used(&machine)?;
-        let mut asking = Vec::new();
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let mut asking = JoinSet::new();
         let clients = addresses.max(50);
         for client in 0..clients {
-            let (from, to) = (address_of(client % addresses), product.http);
+            let (from, to, turns) = (address_of(client % addresses), product.http, turns.clone());
             let numbers = (client..times).step_by(usize::try_from(clients)?);
-            asking.push(async move {
+            asking.spawn(async move {
+                let _turn = turns.acquire().await?;
                 let mut rest = Rest::connect(from, to).await?;
                 for number in numbers {
-                    ask_on(&mut rest, number, signs_in).await?;
+                    ask_on(&mut rest, number, then).await?;
                 }
                 Ok::<_, anyhow::Error>(())
             });
         }
-        // Fifty at once.
-        let mut asking = asking.into_iter();
-        let mut under_way = tokio::task::JoinSet::new();
-        under_way.extend_some(&mut asking);
-        while let Some(asked) = under_way.join_next().await {
+        while let Some(asked) = asking.join_next().await {
             asked??;
-            under_way.extend_some(&mut asking);
         }
         all.push(Held {
             what: what.to_owned(),
@@ -170,24 +170,6 @@ pub(super) async fn measure(
 enum Then {
     Nothing,
     SignsIn,
-}
-
-/// Tasks of which some run at once.
-trait Some50<F> {
-    fn extend_some(&mut self, waiting: &mut impl Iterator<Item = F>);
-}
-
-impl<F> Some50<F> for tokio::task::JoinSet<anyhow::Result<()>>
-where
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    fn extend_some(&mut self, waiting: &mut impl Iterator<Item = F>) {
-        while self.len() < 50
-            && let Some(next) = waiting.next()
-        {
-            self.spawn(next);
-        }
-    }
 }
 
 async fn ask(product: &Product, from: Ipv4Addr, number: u32, then: Then) -> anyhow::Result<()> {
