@@ -22,13 +22,18 @@ use kit::{
 };
 use testkit::{PrivateRedis, PrivateRedisCluster};
 
+#[path = "challenge_conformance/addresses.rs"]
+mod addresses;
 #[path = "challenge_conformance/fixed_codes.rs"]
 mod fixed_codes;
 #[path = "challenge_conformance/guessing.rs"]
 mod guessing;
 #[path = "challenge_conformance/limits.rs"]
 mod limits;
+#[path = "challenge_conformance/only_redis.rs"]
+mod only_redis;
 
+use addresses::*;
 use fixed_codes::*;
 use guessing::*;
 use limits::*;
@@ -302,147 +307,9 @@ async fn a_code_lives_from_its_delivery_on(bench: Bench) {
     assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
 }
 
-async fn a_bare_code_counts_only_at_its_address(bench: Bench) {
-    let started = bench.start(ANNA, HOME).await;
-    assert!(!bench.takes(Carrier::Bare, &started.code, AWAY).await);
-    for _ in 0..10 {
-        assert!(!bench.takes(Carrier::Bare, &started.code, AWAY).await);
-    }
-    assert!(bench.takes(Carrier::Bare, &started.code, HOME).await);
-}
-
-async fn an_ipv6_client_is_its_network(bench: Bench) {
-    let started = bench.start(ANNA, "2001:db8:1:2:aaaa::1").await;
-    let code = &started.code;
-    assert!(
-        bench
-            .takes(Carrier::Bare, code, "2001:db8:1:2:bbbb::2")
-            .await
-    );
-    assert!(
-        !bench
-            .takes(Carrier::Bare, code, "2001:db8:1:3:aaaa::1")
-            .await
-    );
-    let mapped = bench.start(BORIS, "::ffff:192.0.2.1").await;
-    assert!(bench.takes(Carrier::Bare, &mapped.code, HOME).await);
-}
-
-async fn codes_at_an_address_are_distinct(bench: Bench) {
-    // With 1,000 of 10,000 codes drawn blindly some would meet: no pair does
-    // with a chance of 10^-22.
-    let mut codes = std::collections::HashMap::new();
-    for each in 0..1_000 {
-        let phone = format!("+7701{each:07}");
-        let started = bench.start(&phone, HOME).await;
-        let before = codes.insert(started.code.digits().to_owned(), phone);
-        assert_eq!(before, None, "a code was given twice");
-    }
-    for (digits, phone) in codes {
-        let code = Code::parse(&digits).unwrap();
-        let matched = bench
-            .challenges
-            .answer(Carrier::Bare, &code, ip(HOME), bench.clock.now())
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            matched.phone,
-            number(&phone),
-            "each bare code finds its own user"
-        );
-        let by_id = bench.takes(Carrier::Id(matched.id), &code, HOME).await;
-        assert!(
-            by_id,
-            "a code that was drawn again is the challenge's by id too"
-        );
-    }
-}
-
 async fn an_unknown_id_is_no_challenge(bench: Bench) {
     let started = bench.start(ANNA, HOME).await;
     let id = ChallengeId::draw(started.id.slot(), &SystemRandom::default());
     assert!(!bench.takes(Carrier::Id(id), &started.code, HOME).await);
     assert!(bench.takes(Carrier::Cookie(id), &started.code, HOME).await);
-}
-
-async fn bare_codes_can_be_turned_off(bench: Bench) {
-    let bench = Bench {
-        challenges: Arc::new(rules(bench.store.clone(), &bench.pepper, BareCodes::Off)),
-        ..bench
-    };
-    let started = bench.start(ANNA, HOME).await;
-    assert!(!bench.takes(Carrier::Bare, &started.code, HOME).await);
-    assert!(
-        bench
-            .takes(Carrier::Id(started.id), &started.code, HOME)
-            .await
-    );
-}
-
-/// What only Redis can get wrong: its keys.
-#[tokio::test]
-async fn every_redis_key_expires_and_none_holds_a_code() {
-    let redis = PrivateRedis::start();
-    let bench = Bench::over(&redis.url());
-    let started = bench.start(ANNA, HOME).await;
-    let wrong = other(&started.code);
-    assert!(!bench.takes(Carrier::Id(started.id), &wrong, HOME).await);
-    assert!(!bench.takes(Carrier::Bare, &wrong, HOME).await);
-    let keys = redis.raw(&["KEYS", "*"]);
-    assert_eq!(keys.lines().count(), 8, "{keys}");
-    for key in keys.lines() {
-        let life: i64 = redis.raw(&["PTTL", key]).trim().parse().unwrap();
-        assert!(life > 0, "{key} never expires");
-        let content = match redis.raw(&["TYPE", key]).trim() {
-            "zset" => redis.raw(&["ZRANGE", key, "0", "-1"]),
-            _ => redis.raw(&["GET", key]),
-        };
-        let values: Vec<&str> = content.split_whitespace().collect();
-        assert!(
-            !values.contains(&started.code.digits()),
-            "{key} holds the code"
-        );
-        assert!(!content.contains(HOME), "{key} holds the address");
-    }
-    bench.spend(&started).await;
-    let keys = redis.raw(&["KEYS", "*"]);
-    assert!(
-        !keys.contains(":named:") && !keys.contains(":bare:"),
-        "{keys}"
-    );
-    assert!(!keys.contains(":row:"), "{keys}");
-}
-
-#[tokio::test]
-async fn redis_that_is_down_is_told_and_used_again_when_it_is_back() {
-    let redis = PrivateRedis::start();
-    let bench = Bench::over(&redis.url());
-    bench.start(ANNA, HOME).await;
-    redis.stop();
-    let refused = bench
-        .challenges
-        .start(&number(ANNA), None, ip(HOME), DELIVERY, bench.clock.now())
-        .await;
-    assert!(refused.is_err());
-    redis.start_again();
-    // The connection is made again in the background: within a few seconds.
-    for attempt in 0.. {
-        let started = bench
-            .challenges
-            .start(&number(ANNA), None, ip(HOME), DELIVERY, bench.clock.now())
-            .await;
-        match started {
-            Ok(started) => {
-                assert!(
-                    bench
-                        .takes(Carrier::Id(started.id), &started.code, HOME)
-                        .await
-                );
-                break;
-            }
-            Err(error) => assert!(attempt < 50, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
