@@ -8,7 +8,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use database::{Database, DatabaseUrl, Error, Migrations, Repeat, Row, Transaction, Value, Work};
+use database::{
+    BatchStatement, Batcher, Database, DatabaseUrl, Error, Migrations, Repeat, Row, Transaction,
+    Value, Work,
+};
 use kit::clock::UnixMillis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,16 +32,52 @@ const MIGRATIONS: Migrations = Migrations(&[
 ]);
 
 /// The statement of [`Users::begin_session`], on which also a benchmark runs.
-pub const BEGIN_SESSION: &str = "\
-    INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                          user_agent, client_address, created_at, last_used_at)
-    SELECT $1, user_id, $2, $3, $4, $5, $6, $6
-    FROM users WHERE phone_number = $7
-      AND (profile_created
-           OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id))
-    ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
-        WHERE sessions.session_id = EXCLUDED.session_id
-    RETURNING user_id";
+///
+/// As the two below, it keeps to one order, so that two of them do not wait for each
+/// other.
+pub static BEGIN_SESSION: BatchStatement = BatchStatement::new(
+    "WITH asked (session_id, challenge_id, refresh_token_hash, user_agent, client_address,
+                 created_at, phone_number)
+     AS (VALUES ($1, $2, $3, $4, $5, $6, $7))
+     INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                           user_agent, client_address, created_at, last_used_at)
+     SELECT asked.session_id, users.user_id, asked.challenge_id, asked.refresh_token_hash,
+            asked.user_agent, asked.client_address, asked.created_at, asked.created_at
+     FROM asked JOIN users ON users.phone_number = asked.phone_number
+     WHERE profile_created
+        OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id)
+     ORDER BY asked.challenge_id
+     ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+         WHERE sessions.session_id = EXCLUDED.session_id
+     RETURNING session_id, user_id",
+    "session_id",
+);
+
+static BEGIN_FIRST_SESSION: BatchStatement = BatchStatement::new(
+    "WITH asked (session_id, challenge_id, refresh_token_hash, user_agent, client_address,
+                 created_at, user_id)
+     AS (VALUES ($1, $2, $3, $4, $5, $6, $7))
+     INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                           user_agent, client_address, created_at, last_used_at)
+     SELECT asked.session_id, users.user_id, asked.challenge_id, asked.refresh_token_hash,
+            asked.user_agent, asked.client_address, asked.created_at, asked.created_at
+     FROM asked JOIN users ON users.user_id = asked.user_id
+     WHERE erased_at IS NULL
+     ORDER BY asked.challenge_id
+     ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+         WHERE sessions.session_id = EXCLUDED.session_id
+     RETURNING session_id, user_id",
+    "session_id",
+);
+
+static CREATE: BatchStatement = BatchStatement::new(
+    "WITH asked (user_id, phone_number, created_at) AS (VALUES ($1, $2, $3))
+     INSERT INTO users (user_id, phone_number, created_at)
+     SELECT user_id, phone_number, created_at FROM asked WHERE TRUE ORDER BY phone_number
+     ON CONFLICT (phone_number) DO NOTHING
+     RETURNING user_id, profile_created AS has_profile",
+    "user_id",
+);
 
 /// A session to be begun by a sign-in.
 #[derive(Clone, Debug)]
@@ -79,7 +118,12 @@ pub enum Erasure {
 
 /// Keeps users and begins their sessions.
 #[derive(Clone)]
-pub struct Users(Arc<Database>);
+pub struct Users {
+    database: Arc<Database>,
+    begin: Batcher,
+    begin_first: Batcher,
+    create: Batcher,
+}
 
 impl Users {
     /// Opens the store; see [`Database::open`].
@@ -87,12 +131,19 @@ impl Users {
     /// # Errors
     /// When a SQLite file cannot be opened.
     pub async fn open(url: &DatabaseUrl, stop: CancellationToken) -> anyhow::Result<Self> {
-        Database::open(url, &MIGRATIONS, stop).await.map(Self)
+        let database = Database::open(url, &MIGRATIONS, stop).await?;
+        let batcher = |statement| Batcher::new(database.clone(), statement);
+        Ok(Self {
+            begin: batcher(&BEGIN_SESSION),
+            begin_first: batcher(&BEGIN_FIRST_SESSION),
+            create: batcher(&CREATE),
+            database,
+        })
     }
 
     /// The database, for the service's health.
     pub fn database(&self) -> Arc<Database> {
-        self.0.clone()
+        self.database.clone()
     }
 
     /// Begins a session for the user of this phone, in one statement: one
@@ -106,9 +157,8 @@ impl Users {
         phone: &PhoneNumber,
         session: &NewSession,
     ) -> Result<Option<Uuid>, Error> {
-        let whose = phone.as_str().into();
-        let rows = self.begin(BEGIN_SESSION, session, whose).await?;
-        rows.first().map(|row| row.get("user_id")).transpose()
+        let begun = begin(&self.begin, session, phone.as_str().into()).await?;
+        begun.map(|row| row.get("user_id")).transpose()
     }
 
     /// The user of this phone, made with `user_id` if there is none.
@@ -118,10 +168,6 @@ impl Users {
         user_id: Uuid,
         now: UnixMillis,
     ) -> Result<User, Error> {
-        const INSERT: &str = "\
-            INSERT INTO users (user_id, phone_number, created_at) VALUES ($1, $2, $3)
-            ON CONFLICT (phone_number) DO NOTHING
-            RETURNING user_id, profile_created AS has_profile";
         const SELECT: &str = "\
             SELECT user_id,
                    profile_created
@@ -129,12 +175,13 @@ impl Users {
                    AS has_profile
             FROM users WHERE phone_number = $1";
         loop {
-            let values = [user_id.into(), phone.as_str().into(), now.0.into()];
-            let mut rows = self.0.write_idempotent(INSERT, &values).await?;
-            if rows.is_empty() {
-                rows = self.0.read(SELECT, &[phone.as_str().into()]).await?;
+            let values = [phone.as_str().into(), now.0.into()];
+            let mut row = self.create.run(user_id, &values).await?;
+            if row.is_none() {
+                let found = self.database.read(SELECT, &[phone.as_str().into()]).await?;
+                row = found.into_iter().next();
             }
-            if let Some(row) = rows.first() {
+            if let Some(row) = row {
                 return Ok(User {
                     user_id: row.get("user_id")?,
                     has_profile: row.get("has_profile")?,
@@ -147,7 +194,7 @@ impl Users {
     /// Erases a user here: frees the phone, ends the sessions and forgets where
     /// they were; whether there was one. Doing it again changes nothing.
     pub async fn erase(&self, user_id: Uuid, now: UnixMillis) -> Result<bool, Error> {
-        self.0.transaction(&Erase { user_id, now }).await
+        self.database.transaction(&Erase { user_id, now }).await
     }
 
     /// What is known of a user's erasure; `None` if there is no such user.
@@ -155,7 +202,7 @@ impl Users {
         const SQL: &str = "\
             SELECT erased_at IS NOT NULL AS erased, profile_created
             FROM users WHERE user_id = $1";
-        let rows = self.0.read(SQL, &[user_id.into()]).await?;
+        let rows = self.database.read(SQL, &[user_id.into()]).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -172,7 +219,7 @@ impl Users {
         const SQL: &str = "\
             SELECT user_id FROM users WHERE erased_at IS NOT NULL AND profile_created
             ORDER BY erased_at LIMIT $1";
-        let rows = self.0.read(SQL, &[count.into()]).await?;
+        let rows = self.database.read(SQL, &[count.into()]).await?;
         rows.iter().map(|row| row.get("user_id")).collect()
     }
 
@@ -188,8 +235,12 @@ impl Users {
         const USER: &str = "\
             UPDATE users SET profile_created = FALSE
             WHERE user_id = $1 AND erased_at IS NOT NULL";
-        self.0.write_idempotent(SESSIONS, &[user_id.into()]).await?;
-        self.0.write_idempotent(USER, &[user_id.into()]).await?;
+        self.database
+            .write_idempotent(SESSIONS, &[user_id.into()])
+            .await?;
+        self.database
+            .write_idempotent(USER, &[user_id.into()])
+            .await?;
         Ok(())
     }
 
@@ -204,35 +255,22 @@ impl Users {
         user_id: Uuid,
         session: &NewSession,
     ) -> Result<bool, Error> {
-        const SQL: &str = "\
-            INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                                  user_agent, client_address, created_at, last_used_at)
-            SELECT $1, user_id, $2, $3, $4, $5, $6, $6
-            FROM users WHERE user_id = $7 AND erased_at IS NULL
-            ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
-                WHERE sessions.session_id = EXCLUDED.session_id
-            RETURNING session_id";
         let whose = user_id.into();
-        Ok(!self.begin(SQL, session, whose).await?.is_empty())
+        let begun = begin(&self.begin_first, session, whose).await?;
+        Ok(begun.is_some())
     }
+}
 
-    async fn begin(
-        &self,
-        sql: &'static str,
-        session: &NewSession,
-        whose: Value,
-    ) -> Result<Vec<Row>, Error> {
-        let values = [
-            session.session_id.into(),
-            (&*session.challenge_id).into(),
-            (&session.refresh_token_hash[..]).into(),
-            (&*session.user_agent).into(),
-            (&*session.client_address).into(),
-            session.created_at.0.into(),
-            whose,
-        ];
-        self.0.write_idempotent(sql, &values).await
-    }
+async fn begin(by: &Batcher, session: &NewSession, whose: Value) -> Result<Option<Row>, Error> {
+    let values = [
+        (&*session.challenge_id).into(),
+        (&session.refresh_token_hash[..]).into(),
+        (&*session.user_agent).into(),
+        (&*session.client_address).into(),
+        session.created_at.0.into(),
+        whose,
+    ];
+    by.run(session.session_id, &values).await
 }
 
 struct Erase {

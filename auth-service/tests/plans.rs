@@ -16,6 +16,7 @@ use auth_service::{
 use database::DatabaseUrl;
 use kit::clock::UnixMillis;
 use testkit::PrivatePostgres;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ const USERS: u32 = 50_000;
 /// Every statement is run so often: from the sixth time on PostgreSQL may use a
 /// plan that fits all values.
 const TIMES: u32 = 8;
+/// So many callers come at once.
+const AT_ONCE: u32 = 40;
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const ALL: Cutoffs = Cutoffs {
     used_after: UnixMillis(-1),
@@ -128,6 +131,26 @@ async fn do_everything(users: &Users, sessions: &Sessions, round: u32) {
     users.finish_erasure(id(fresh)).await.unwrap();
 }
 
+/// Sign-ins at once, of users who are known and who are not: so statements have several
+/// rows.
+async fn do_at_once(users: &Users, round: u32) {
+    let mut sign_ins = JoinSet::new();
+    for number in 0..AT_ONCE {
+        let users = users.clone();
+        let fresh = 10 * USERS + round * 3 * AT_ONCE + 3 * number;
+        sign_ins.spawn(async move {
+            let (known, new) = (phone(1_001 + number), phone(fresh));
+            let begun = users.begin_session(&known, &session(fresh)).await;
+            assert!(begun.unwrap().is_some());
+            let made = users.find_or_create(&new, id(fresh), NOW).await;
+            assert_eq!(made.unwrap().user_id, id(fresh));
+            let first = session(fresh + 1);
+            assert!(users.begin_first_session(id(fresh), &first).await.unwrap());
+        });
+    }
+    sign_ins.join_all().await;
+}
+
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
     let postgres = PrivatePostgres::start_explaining();
@@ -138,6 +161,9 @@ async fn no_statement_reads_a_whole_table() {
     for round in 0..TIMES {
         do_everything(&users, &sessions, round).await;
     }
+    for round in 0..TIMES {
+        do_at_once(&users, round).await;
+    }
     // The one that does: so it would be found.
     postgres.psql(&url, "SELECT count(user_agent) FROM sessions");
     let plans = postgres.plans(&url);
@@ -146,6 +172,10 @@ async fn no_statement_reads_a_whole_table() {
     };
     let (ours, others): (Vec<_>, Vec<_>) = plans.iter().partition(of_ours);
     assert!(ours.len() >= (20 * TIMES) as usize, "{}", ours.len());
+    // Of sixteen rows with seven parameters each, and with three.
+    for last in ["$112)", "$48)"] {
+        assert!(ours.iter().any(|plan| plan.contains(last)), "{last}");
+    }
     for plan in ours {
         assert!(!plan.contains("Seq Scan"), "{plan}");
         let by_id = plan.contains("WHERE session_id < $1");

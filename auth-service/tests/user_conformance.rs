@@ -43,6 +43,7 @@ suite![
     a_sign_in_whose_answer_was_lost_is_found_when_it_is_written_again,
     one_challenge_makes_one_session_in_parallel,
     many_first_sign_ins_of_one_phone_make_one_user,
+    sign_ins_at_once_are_told_each_its_own,
 ];
 
 async fn sqlite(directory: &tempfile::TempDir) -> Users {
@@ -204,4 +205,42 @@ async fn many_first_sign_ins_of_one_phone_make_one_user(users: Users) {
         ids.insert(call.await.unwrap());
     }
     assert_eq!(ids.len(), 1);
+}
+
+async fn sign_ins_at_once_are_told_each_its_own(users: Users) {
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        let number = format!("+77{number:02}");
+        // Every fourth is nobody's, and every fourth challenge is answered twice.
+        let known = match expected.len() % 4 {
+            0 => None,
+            _ => Some(known_user(&users, &number).await),
+        };
+        expected.push((number, known));
+    }
+    let calls: Vec<_> = expected
+        .iter()
+        .enumerate()
+        .flat_map(|(place, asked)| vec![asked.clone(); if place % 4 == 1 { 2 } else { 1 }])
+        .map(|(number, known)| {
+            let users = users.clone();
+            tokio::spawn(async move {
+                let session = session(&format!("challenge of {number}"));
+                let begun = users.begin_session(&phone(&number), &session).await;
+                (begun.unwrap(), known)
+            })
+        })
+        .collect();
+    let (mut begun, mut refused) = (0, 0);
+    for call in calls {
+        match call.await.unwrap() {
+            (None, _) => refused += 1,
+            (user_id, known) => {
+                assert_eq!(user_id, known);
+                begun += 1;
+            }
+        }
+    }
+    // Ten are nobody, and ten came second.
+    assert_eq!((begun, refused), (30, 20));
 }

@@ -27,6 +27,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// question whether it is there.
 const CONNECTIONS: u32 = 16;
 const AND_ONE_TO_ASK: u32 = 1;
+/// Lanes of one statement at the most ([`crate::Batcher`]): there are other statements.
+const LANES: u32 = CONNECTIONS / 2;
 /// How long a SQLite write waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite connections that only read. There is one that writes.
@@ -76,6 +78,23 @@ impl Engine {
             (Self::Postgres(server), _) => server.connection().await,
             (Self::Sqlite { reader, .. }, Use::Read) => reader.connection().await,
             (Self::Sqlite { writer, .. }, Use::Write) => writer.connection().await,
+        }
+    }
+
+    /// How many lanes one statement may have.
+    pub(crate) fn lanes(&self) -> u32 {
+        match self {
+            Self::Postgres(_) => LANES,
+            Self::Sqlite { .. } => 1,
+        }
+    }
+
+    /// The queue in front of what is used for this purpose.
+    pub(crate) fn gate(&self, purpose: Use) -> &Gate {
+        match (self, purpose) {
+            (Self::Postgres(server), _) => &server.gate,
+            (Self::Sqlite { reader, .. }, Use::Read) => &reader.gate,
+            (Self::Sqlite { writer, .. }, Use::Write) => &writer.gate,
         }
     }
 
@@ -177,7 +196,7 @@ impl Server {
             Ok(connection) => Ok(at_work(Used::from_pool(connection), pass)),
             Err(error) => {
                 self.presence.look(&self.pool);
-                Err(Error::Unavailable(error))
+                Err(Error::Unavailable(error.into()))
             }
         }
     }

@@ -5,13 +5,10 @@ use std::sync::Arc;
 
 use kit::metrics::{Histogram, Metrics, SECONDS};
 
-use crate::{
-    Database,
-    engine::{Engine, Use},
-    gate::Gate,
-};
+use crate::{Database, engine::Engine, gate::Gate};
 
-/// How long the uses of a database take, waiting for a connection included.
+/// How long the uses of a database take, the wait for a connection and what was repeated
+/// included.
 pub(crate) struct Times {
     read: Histogram,
     write: Histogram,
@@ -19,14 +16,15 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn of(&self, purpose: Use) -> &Histogram {
-        match purpose {
-            Use::Read => &self.read,
-            Use::Write => &self.write,
-        }
+    pub(crate) fn reading(&self) -> &Histogram {
+        &self.read
     }
 
-    pub(crate) fn of_transactions(&self) -> &Histogram {
+    pub(crate) fn writing(&self) -> &Histogram {
+        &self.write
+    }
+
+    pub(crate) fn transacting(&self) -> &Histogram {
         &self.transaction
     }
 }
@@ -116,7 +114,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::Migrations;
+    use crate::{Migrations, engine::Use};
 
     static TABLES: Migrations = Migrations(&[(1, "marks", "CREATE TABLE marks (mark text)")]);
 

@@ -19,7 +19,7 @@ pub(crate) const MOST_WAITING: usize = 5_000;
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
     most_inside: usize,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     refused: AtomicU64,
     most_waiting: usize,
 }
@@ -33,7 +33,7 @@ impl Gate {
         Self {
             places: Arc::new(Semaphore::new(places)),
             most_inside: places,
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
             refused: AtomicU64::new(0),
             most_waiting,
         }
@@ -47,18 +47,26 @@ impl Gate {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Ok(Pass(place));
         }
-        let waiting = Waiting::begin(&self.waiting);
-        if waiting.before >= self.most_waiting {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Error::Overloaded);
-        }
+        let _waiting = self.line_up()?;
         let place = self.places.clone().acquire_owned().await;
         // It is never closed.
         place.map(Pass).map_err(|_| Error::Overloaded)
     }
-}
 
-impl Gate {
+    /// Counts among those who wait, as long as what is returned is kept.
+    ///
+    /// # Errors
+    /// As [`Gate::enter`].
+    pub(crate) fn line_up(&self) -> Result<Waiting, Error> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting(self.waiting.clone());
+        if before >= self.most_waiting {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Overloaded);
+        }
+        Ok(waiting)
+    }
+
     /// How many are inside, and how many may be.
     pub(crate) fn in_use(&self) -> (usize, usize) {
         let free = self.places.available_permits();
@@ -77,21 +85,11 @@ impl Gate {
 }
 
 /// One who waits, also if the wait is broken off.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    before: usize,
-}
+pub(crate) struct Waiting(Arc<AtomicUsize>);
 
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, before }
-    }
-}
-
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,6 +9,7 @@
 //! not there (`presence`), and for an answer (`connection`).
 
 pub mod backup;
+mod batch;
 mod connection;
 mod engine;
 mod error;
@@ -28,6 +29,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kit::metrics::Histogram;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,7 @@ use engine::{Engine, Use};
 use figures::Times;
 use transaction::Attempts;
 
+pub use batch::{BatchStatement, Batcher};
 pub use error::Error;
 pub use migrations::Migrations;
 pub use row::Row;
@@ -139,13 +142,15 @@ impl Database {
 
     /// Runs one statement that only reads; its rows.
     pub async fn read(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        self.run(Use::Read, Repeat::Idempotent, sql, values).await
+        let rows = self.run(Use::Read, Repeat::Idempotent, sql, values);
+        self.timed(Times::reading, rows).await
     }
 
     /// Runs one statement that writes, as its own transaction; the rows of its
     /// `RETURNING`.
     pub async fn write(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        self.run(Use::Write, Repeat::Never, sql, values).await
+        let rows = self.run(Use::Write, Repeat::Never, sql, values);
+        self.timed(Times::writing, rows).await
     }
 
     /// The same for a statement that leaves and answers the same when it is run
@@ -155,7 +160,8 @@ impl Database {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        self.run(Use::Write, Repeat::Idempotent, sql, values).await
+        let rows = self.run(Use::Write, Repeat::Idempotent, sql, values);
+        self.timed(Times::writing, rows).await
     }
 
     async fn run(
@@ -167,43 +173,41 @@ impl Database {
     ) -> Result<Vec<Row>, Error> {
         let mut attempts = Attempts::first(repeat);
         loop {
-            match self.attempt_one(purpose, sql, values).await {
+            let outcome = async { self.connection(purpose).await?.run(sql, values).await };
+            match outcome.await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => attempts.after(error).await?,
             }
         }
     }
 
-    async fn attempt_one(
-        &self,
-        purpose: Use,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Vec<Row>, Error> {
-        let begun = Instant::now();
-        let outcome = async { self.connection(purpose).await?.run(sql, values).await }.await;
-        if let Some(times) = self.times.get() {
-            times.of(purpose).observe(begun.elapsed().as_secs_f64());
-        }
-        outcome
-    }
-
     /// Runs `work` in a transaction: all of it is written, or nothing. It may
     /// be run more than once, so it must do nothing but use the transaction.
     pub async fn transaction<W: Work>(&self, work: &W) -> Result<W::Output, Error> {
-        let mut attempts = Attempts::first(W::REPEAT);
-        loop {
-            let begun = Instant::now();
-            let outcome = self.attempt(work).await;
-            if let Some(times) = self.times.get() {
-                let seconds = begun.elapsed().as_secs_f64();
-                times.of_transactions().observe(seconds);
+        let output = async {
+            let mut attempts = Attempts::first(W::REPEAT);
+            loop {
+                match self.attempt(work).await {
+                    Ok(output) => return Ok(output),
+                    Err(error) => attempts.after(error).await?,
+                }
             }
-            match outcome {
-                Ok(output) => return Ok(output),
-                Err(error) => attempts.after(error).await?,
-            }
+        };
+        self.timed(Times::transacting, output).await
+    }
+
+    /// Does some work, and counts its time where times are counted.
+    async fn timed<T>(
+        &self,
+        kind: impl FnOnce(&Times) -> &Histogram,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let begun = Instant::now();
+        let output = work.await;
+        if let Some(times) = self.times.get() {
+            kind(times).observe(begun.elapsed().as_secs_f64());
         }
+        output
     }
 
     async fn attempt<W: Work>(&self, work: &W) -> Result<W::Output, Error> {

@@ -57,6 +57,7 @@ suite![
     a_profile_lists_its_first_followers,
     a_page_token_from_before_is_taken,
     many_follow_one_at_once,
+    profiles_made_at_once_are_told_each_its_own,
     an_erased_profile_is_gone_and_leaves_the_inviters_followers,
     an_erased_users_followers_keep_the_code_that_they_entered,
     neither_user_nor_code_comes_back_after_an_erasure,
@@ -248,4 +249,50 @@ async fn two_users_may_follow_each_other(store: ProfileStore) {
         let (_, followers) = store.profile(user, 10).await.unwrap().unwrap();
         assert_eq!(numbers(&followers), [follower]);
     }
+}
+
+async fn profiles_made_at_once_are_told_each_its_own(store: ProfileStore) {
+    let inviter = make(&store, "+7700", "invite").await;
+    // Of ten, one has a code that somebody has, and another is made twice.
+    let mut asked = Vec::new();
+    for each in 0..40 {
+        let profile = new(&format!("+77{each:02}"), Some("invite"));
+        let own = format!("own{each:03}");
+        let (invite_code, expected) = match each % 10 {
+            3 => ("invite", Created::CodeTaken),
+            _ => (&*own, Created::New),
+        };
+        asked.push((profile.clone(), code(invite_code), Some(expected)));
+        if each % 10 == 7 {
+            asked.push((profile, code(&format!("two{each:03}")), None));
+        }
+    }
+    let calls: Vec<_> = asked
+        .into_iter()
+        .map(|(profile, invite_code, expected)| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let created = store.create(&profile, &invite_code).await.unwrap();
+                (profile.phone_number, created, expected)
+            })
+        })
+        .collect();
+    let (mut twice, mut made) = (Vec::new(), Vec::new());
+    for call in calls {
+        let (phone, created, expected) = call.await.unwrap();
+        match expected {
+            Some(expected) if !phone.ends_with('7') => assert_eq!(created, expected, "{phone}"),
+            _ => twice.push(created),
+        }
+        if created == Created::New {
+            made.push(phone);
+        }
+    }
+    let firsts = twice.iter().filter(|&&created| created == Created::New);
+    assert_eq!((firsts.count(), twice.len()), (4, 8));
+    let (_, followers) = store.profile(inviter, 100).await.unwrap().unwrap();
+    let mut followers = numbers(&followers);
+    followers.sort_unstable();
+    made.sort_unstable();
+    assert_eq!(followers, made);
 }

@@ -16,6 +16,7 @@ use profile_service::{
     store::{Created, NewProfile, ProfileStore},
 };
 use testkit::PrivatePostgres;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ const USERS: u32 = 50_000;
 /// Every statement is run so often: from the sixth time on PostgreSQL may use a
 /// plan that fits all values.
 const TIMES: u32 = 8;
+/// So many callers come at once.
+const AT_ONCE: u32 = 40;
 
 /// One user in a hundred has invited the others, all in one go: as many follow
 /// user 1 as one page can never hold.
@@ -94,6 +97,26 @@ async fn do_everything(store: &ProfileStore, round: u32) {
     store.erase(user(fresh), &code(fresh), now).await.unwrap();
 }
 
+/// Profiles made at once: so statements have several rows.
+async fn make_at_once(store: &ProfileStore, round: u32) {
+    let mut made = JoinSet::new();
+    for number in 0..AT_ONCE {
+        let store = store.clone();
+        let fresh = 2 * USERS + round * AT_ONCE + number;
+        made.spawn(async move {
+            let new = NewProfile {
+                user_id: user(fresh),
+                phone_number: "+77777777766".to_owned(),
+                invited_by: Some(code(number + 1)),
+                created_at: UnixMillis(1_800_000_000_000),
+            };
+            let created = store.create(&new, &code(fresh)).await.unwrap();
+            assert_eq!(created, Created::New);
+        });
+    }
+    made.join_all().await;
+}
+
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
     let postgres = PrivatePostgres::start_explaining();
@@ -103,6 +126,9 @@ async fn no_statement_reads_a_whole_table() {
     for round in 0..TIMES {
         do_everything(&store, round).await;
     }
+    for round in 0..TIMES {
+        make_at_once(&store, round).await;
+    }
     // The one that does: so it would be found.
     postgres.psql(&url, "SELECT count(invited_by) FROM profiles");
     let plans = postgres.plans(&url);
@@ -110,6 +136,8 @@ async fn no_statement_reads_a_whole_table() {
         .iter()
         .partition(|plan| plan.contains('$') && plan.contains("profiles"));
     assert!(ours.len() >= (9 * TIMES) as usize, "{}", ours.len());
+    // Of sixteen rows with five parameters each.
+    assert!(ours.iter().any(|plan| plan.contains("$80)")));
     for plan in ours {
         assert!(!plan.contains("Seq Scan"), "{plan}");
     }

@@ -48,7 +48,7 @@ impl Bare {
         session: &NewSession,
     ) -> anyhow::Result<()> {
         let mut connection = self.of(client)?.lock().await;
-        let rows = sqlx::query(BEGIN_SESSION)
+        let rows = sqlx::query(BEGIN_SESSION.sql())
             .bind(session.session_id)
             .bind(&session.challenge_id)
             .bind(&session.refresh_token_hash[..])
