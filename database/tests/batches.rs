@@ -64,7 +64,7 @@ const MOST_WAITING: u32 = 5_000;
 
 struct Marks {
     database: Arc<Database>,
-    marks: Batcher,
+    by: Batcher,
     metrics: Metrics,
     /// As many as one statement may have.
     lanes: u32,
@@ -111,7 +111,7 @@ impl Marks {
         database.count(&metrics, "a service");
         let one_writer = metrics.render().contains(r#"pool="writer""#);
         Self {
-            marks: Batcher::new(database.clone(), &MARK),
+            by: Batcher::new(database.clone(), &MARK),
             database,
             metrics,
             lanes: if one_writer { 1 } else { 8 },
@@ -129,8 +129,8 @@ impl Marks {
     }
 
     fn mark(&self, id: u32, word: &str) -> Answer {
-        let (marks, word) = (self.marks.clone(), word.to_owned());
-        tokio::spawn(async move { marks.run(number(id), &[word.into()]).await })
+        let (by, word) = (self.by.clone(), word.to_owned());
+        tokio::spawn(async move { by.run(number(id), &[word.into()]).await })
     }
 
     /// Occupies all lanes, one after the other, while nobody can write.
@@ -152,7 +152,7 @@ impl Marks {
 
     /// Waits until so many wait who have no lane.
     async fn waiting(&self, count: u32) {
-        let with_a_lane = if self.lanes == 1 { 1 } else { 0 };
+        let with_a_lane = u32::from(self.lanes == 1);
         self.figure("waiting{", with_a_lane + count).await;
     }
 
