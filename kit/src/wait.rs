@@ -3,7 +3,9 @@
 //!
 //! Thousands of requests wait for an imitated delivery at once. What waits inside
 //! of a handler keeps all that is around it; here it is the answer alone that is
-//! kept.
+//! kept. It waits in the process that is nearest to the client ([`handed_over`]).
+
+pub mod handed_over;
 
 use std::{
     convert::Infallible,
