@@ -6,6 +6,7 @@ use kit::{
     access_token::AccessTokenVerifier,
     client_address::{PeerAddress, TrustedProxies, canonical},
     service_token::ServiceTokenVerifier,
+    turns::Turns,
     wait::{NotBefore, handed_over},
 };
 use proto::auth::v1::{
@@ -26,11 +27,15 @@ use crate::{
     error::Error,
     key_ring::KeyRing,
     sessions,
-    turns::Turns,
 };
 
 /// The longest invite code that is passed on; a longer one is nobody's.
 const MAX_INVITE_CODE: usize = 64;
+
+/// Starts at once: enough to keep the processors and Redis busy, which may not answer.
+pub(crate) const fn turns() -> Turns {
+    Turns::new(128, Duration::from_secs(2))
+}
 
 /// `auth.v1.AuthService`.
 pub(crate) struct AuthGrpc {

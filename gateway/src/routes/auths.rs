@@ -145,9 +145,21 @@ pub(crate) async fn request_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
-    // Nothing else of the request is kept during the call, and nothing but the answer
-    // during the delivery.
-    let mut call = tonic::Request::new(code_request(&services, request).await?);
+    // Each on the heap, and gone with its step: thousands wait for their turn at once,
+    // with their message alone, and for their delivery with the answer.
+    let message = Box::pin(code_request(&services, request)).await?;
+    let turn = services.code_turns.next().await;
+    let answer = Box::pin(ask_for_code(&services, message)).await;
+    drop(turn);
+    answer
+}
+
+/// The answer, and until when it is to be kept back.
+async fn ask_for_code(
+    services: &Services,
+    message: RequestCodeRequest,
+) -> Result<Response, Problem> {
+    let mut call = tonic::Request::new(message);
     handed_over::offer(call.metadata_mut());
     let (metadata, challenge, _) = services.auth.clone().request_code(call).await?.into_parts();
     let mut response = code_sent(&challenge, services.over_tls)
