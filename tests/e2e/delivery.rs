@@ -47,6 +47,7 @@ async fn call(auth: &str, data: &Path, caller: As, offer: Offer) -> (Duration, O
     let outgoing = match caller {
         As::Client => Outgoing::default(),
         As::Service => {
+            kit::crypto::install();
             let key = std::fs::read_to_string(data.join("gateway-key")).unwrap();
             let key: SecretKey = key.parse().unwrap();
             let clock = Arc::new(SystemClock);
