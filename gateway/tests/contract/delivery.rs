@@ -51,18 +51,18 @@ async fn what_is_no_time_is_not_waited_for() {
 
 #[tokio::test]
 async fn more_wait_at_once_than_ask_at_once() {
-    let world = with_wait("3000").await;
+    let world = with_wait("4000").await;
     let gateway = world.gateway;
     let begun = Instant::now();
     let ask = |_| http::send(gateway, POST, &[], Some(PHONE.as_bytes()));
-    let mut asking: JoinSet<_> = (0..400).map(ask).collect();
+    let mut asking: JoinSet<_> = (0..300).map(ask).collect();
     while let Some(answer) = asking.join_next().await {
         assert_eq!(answer.unwrap().status, 200);
     }
     // One turn after the other would take twice as long.
     let waited = begun.elapsed();
-    assert!(waited >= Duration::from_secs(3), "{waited:?}");
-    assert!(waited < Duration::from_secs(6), "{waited:?}");
+    assert!(waited >= Duration::from_secs(4), "{waited:?}");
+    assert!(waited < Duration::from_secs(8), "{waited:?}");
 }
 
 #[tokio::test]
