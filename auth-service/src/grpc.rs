@@ -6,7 +6,8 @@ use kit::{
     access_token::AccessTokenVerifier,
     client_address::{PeerAddress, TrustedProxies, canonical},
     service_token::ServiceTokenVerifier,
-    wait::NotBefore,
+    turns::Turns,
+    wait::{NotBefore, handed_over},
 };
 use proto::auth::v1::{
     DeleteUserRequest, DeleteUserResponse, GetJwksRequest, GetJwksResponse, ListSessionsRequest,
@@ -26,11 +27,15 @@ use crate::{
     error::Error,
     key_ring::KeyRing,
     sessions,
-    turns::Turns,
 };
 
 /// The longest invite code that is passed on; a longer one is nobody's.
 const MAX_INVITE_CODE: usize = 64;
+
+/// Starts at once: enough to keep the processors and Redis busy, which may not answer.
+pub(crate) const fn turns() -> Turns {
+    Turns::new(128, Duration::from_secs(2))
+}
 
 /// `auth.v1.AuthService`.
 pub(crate) struct AuthGrpc {
@@ -42,6 +47,15 @@ pub(crate) struct AuthGrpc {
     pub(crate) gateways: ServiceTokenVerifier,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) turns: Turns,
+}
+
+/// Who holds the answer back until the delivery is over, which is imitated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// The caller, a service that has offered it.
+    Caller,
+    /// This process. A client's word is not relied on.
+    Here,
 }
 
 /// Who calls.
@@ -62,21 +76,29 @@ impl AuthGrpc {
         })
     }
 
-    /// What is asked for; nothing else of the request is kept.
-    fn code_request(&self, request: Request<RequestCodeRequest>) -> Result<CodeRequest, Status> {
+    /// What is asked for, and who waits; nothing else of the request is kept.
+    fn code_request(
+        &self,
+        request: Request<RequestCodeRequest>,
+    ) -> Result<(CodeRequest, Waits), Status> {
         let caller = self.caller(&request)?;
+        let waits = match caller {
+            Caller::Service if handed_over::is_offered(request.metadata()) => Waits::Caller,
+            Caller::Service | Caller::Client => Waits::Here,
+        };
         let named = request.get_ref().client_address.as_deref();
         let client = self.client_address(&request, caller, named)?;
         let message = request.into_inner();
         let invited_by = message
             .invited_by
             .filter(|code| (1..=MAX_INVITE_CODE).contains(&code.len()));
-        Ok(CodeRequest {
+        let asked = CodeRequest {
             phone: message.phone_number,
             invited_by,
             client,
             language: message.language,
-        })
+        };
+        Ok((asked, waits))
     }
 
     /// The client's address: what a service says it is, else the caller's own.
@@ -133,7 +155,7 @@ impl AuthService for AuthGrpc {
         &self,
         request: Request<RequestCodeRequest>,
     ) -> Result<Response<RequestCodeResponse>, Status> {
-        let asked = self.code_request(request)?;
+        let (asked, waits) = self.code_request(request)?;
         let turn = self.turns.next().await;
         // On the heap, and gone with the turn.
         let requested = Box::pin(self.auth.request_code(asked)).await;
@@ -153,9 +175,13 @@ impl AuthService for AuthGrpc {
             lifetime_seconds: seconds(rules.lifetime),
             resend_after_seconds: seconds(requested.resend_after),
         });
-        if !delivery.is_zero() {
-            let delivered = NotBefore(Instant::now() + delivery);
-            response.extensions_mut().insert(delivered);
+        match waits {
+            _ if delivery.is_zero() => {}
+            Waits::Caller => handed_over::hand_over(response.metadata_mut(), delivery),
+            Waits::Here => {
+                let delivered = NotBefore(Instant::now() + delivery);
+                response.extensions_mut().insert(delivered);
+            }
         }
         Ok(response)
     }

@@ -25,7 +25,6 @@ pub mod sms;
 pub mod stores;
 pub mod test_numbers;
 pub mod tokens;
-mod turns;
 mod upkeep;
 pub mod users;
 
@@ -63,7 +62,6 @@ use sms::{
 };
 use stores::Stores;
 use tokens::Tokens;
-use turns::Turns;
 use users::Users;
 
 pub use config::Config;
@@ -159,7 +157,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         keys,
         gateways: ServiceTokenVerifier::new(&config.gateway_key, NAME, clock.clone()),
         trusted_proxies: config.trusted_proxies,
-        turns: Turns::default(),
+        turns: grpc::turns(),
     })
     .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
     let (routes, services) = with_sandbox(Routes::new(service), sending.sandbox.clone(), clock);

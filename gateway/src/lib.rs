@@ -36,6 +36,7 @@ use kit::{
     metrics::requests::{Requests, WithRequests},
     random::SystemRandom,
     stop::Stop,
+    wait::WithWait,
 };
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
@@ -84,6 +85,7 @@ where
         .layer(config.cors.layer())
         .layer_fn(|inner| WithAdmission::new(inner, PROBES, too_busy))
         .layer_fn(|inner| WithDeadline::new(inner, too_late))
+        .layer_fn(WithWait::new)
         .service(routes::router(services))
 }
 

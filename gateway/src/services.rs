@@ -1,6 +1,6 @@
 //! The services behind the gateway.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use kit::{
     client::{Outgoing, ServiceChannel, ServiceUrls, counted_channel},
@@ -8,6 +8,7 @@ use kit::{
     clock::Clock,
     metrics::Metrics,
     service_token::ServiceTokenSigner,
+    turns::Turns,
 };
 use proto::{
     auth::v1::{
@@ -26,6 +27,12 @@ pub(crate) const AUTH: &str = "auth-service";
 /// profile-service, as callees and log lines name it.
 pub(crate) const PROFILE: &str = "profile-service";
 
+/// Codes that are asked for at once: several auth-services have enough to do with them,
+/// and what waits there and on the way holds more than what waits here. None of them may
+/// answer, so nobody waits for a third of his time.
+const CODES_AT_ONCE: usize = 256;
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What every route has at hand. Cloning is cheap: clones share connections.
 #[derive(Clone)]
 pub(crate) struct Services(Arc<Shared>);
@@ -34,6 +41,8 @@ pub(crate) struct Services(Arc<Shared>);
 pub(crate) struct Shared {
     /// Calls auth-service, as the gateway.
     pub(crate) auth: AuthServiceClient<ServiceChannel>,
+    /// Whose turn it is to ask auth-service for a code.
+    pub(crate) code_turns: Turns,
     /// Asks auth-service what it would have sent.
     pub(crate) sandbox: SandboxServiceClient<ServiceChannel>,
     /// Asks auth-service for its health.
@@ -61,6 +70,7 @@ impl Services {
         let profile = channel(PROFILE, &config.profile, Outgoing::default());
         Self(Arc::new(Shared {
             auth: AuthServiceClient::new(auth.clone()),
+            code_turns: Turns::new(CODES_AT_ONCE, PATIENCE),
             sandbox: SandboxServiceClient::new(auth.clone()),
             auth_health: HealthClient::new(auth),
             profile: ProfileServiceClient::new(profile.clone()),

@@ -26,5 +26,6 @@ pub mod settings;
 pub mod stop;
 pub mod telemetry;
 pub mod tls;
+pub mod turns;
 mod verified;
 pub mod wait;

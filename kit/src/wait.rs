@@ -3,7 +3,9 @@
 //!
 //! Thousands of requests wait for an imitated delivery at once. What waits inside
 //! of a handler keeps all that is around it; here it is the answer alone that is
-//! kept.
+//! kept. It waits in the process that is nearest to the client ([`handed_over`]).
+
+pub mod handed_over;
 
 use std::{
     convert::Infallible,
@@ -108,6 +110,27 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::{
+        context::{DEFAULT_DEADLINE, WithContext},
+        deadline::WithDeadline,
+        random::SystemRandom,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_with_the_requests_time() {
+        let service = tower::service_fn(|_: Request<()>| async {
+            let mut response = Response::new("done");
+            let far = NotBefore(Instant::now() + Duration::from_hours(24));
+            response.extensions_mut().insert(far);
+            Ok(response)
+        });
+        let service = WithDeadline::new(WithWait::new(service), || Response::new("late"));
+        let service = WithContext::new(service, Arc::new(SystemRandom::default()));
+        let begun = Instant::now();
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.into_body(), "late");
+        assert_eq!(begun.elapsed().as_secs(), DEFAULT_DEADLINE.as_secs());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_kept_until_its_time_and_nothing_else_is() {

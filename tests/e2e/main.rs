@@ -7,6 +7,7 @@ mod at_rest;
 mod bad_input;
 mod cluster;
 mod common;
+mod delivery;
 mod embedded;
 mod erasure;
 mod grpc;

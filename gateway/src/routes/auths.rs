@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get},
 };
-use kit::client_address::PeerAddress;
+use kit::{client_address::PeerAddress, wait::handed_over};
 use proto::{
     Reason,
     auth::v1::{RequestCodeRequest, RequestCodeResponse, VerifyCodeRequest},
@@ -145,12 +145,29 @@ pub(crate) async fn request_code(
     State(services): State<Services>,
     request: Request,
 ) -> Result<Response, Problem> {
-    // Nothing else of the request is kept during the wait.
-    let message = code_request(&services, request).await?;
-    let mut auth = services.auth.clone();
-    let challenge = auth.request_code(message).await?.into_inner();
-    code_sent(&challenge, services.over_tls)
-        .map_err(|_| Problem::internal("a challenge's id does not fit into a header"))
+    // Each on the heap, and gone with its step: thousands wait for their turn at once,
+    // with their message alone, and for their delivery with the answer.
+    let message = Box::pin(code_request(&services, request)).await?;
+    let turn = services.code_turns.next().await;
+    let answer = Box::pin(ask_for_code(&services, message)).await;
+    drop(turn);
+    answer
+}
+
+/// The answer, and until when it is to be kept back.
+async fn ask_for_code(
+    services: &Services,
+    message: RequestCodeRequest,
+) -> Result<Response, Problem> {
+    let mut call = tonic::Request::new(message);
+    handed_over::offer(call.metadata_mut());
+    let (metadata, challenge, _) = services.auth.clone().request_code(call).await?.into_parts();
+    let mut response = code_sent(&challenge, services.over_tls)
+        .map_err(|_| Problem::internal("a challenge's id does not fit into a header"))?;
+    if let Some(delivered) = handed_over::handed_over(&metadata) {
+        response.extensions_mut().insert(delivered);
+    }
+    Ok(response)
 }
 
 async fn code_request(

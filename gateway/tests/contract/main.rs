@@ -8,6 +8,7 @@
 
 mod auths;
 mod bodies;
+mod delivery;
 mod every_answer;
 mod http;
 mod meta;

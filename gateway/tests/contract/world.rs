@@ -29,13 +29,19 @@ use proto::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
+use tonic::{
+    Request, Response, Status,
+    metadata::{AsciiMetadataValue, MetadataMap},
+    service::Routes,
+};
 
 use crate::http::{self, Answer};
 
 /// A call that answers what it was told to and keeps what it was asked.
 pub(crate) struct Scripted<Q, A> {
     answer: Mutex<Result<A, Status>>,
+    /// For how long the caller is told to keep the answer back.
+    wait_ms: Mutex<Option<&'static str>>,
     seen: Mutex<Vec<(MetadataMap, Q)>>,
 }
 
@@ -43,6 +49,7 @@ impl<Q, A> Default for Scripted<Q, A> {
     fn default() -> Self {
         Self {
             answer: Mutex::new(Err(Status::internal("no answer was scripted"))),
+            wait_ms: Mutex::default(),
             seen: Mutex::default(),
         }
     }
@@ -52,6 +59,11 @@ impl<Q: Clone + Debug, A: Clone> Scripted<Q, A> {
     /// Answers so from now on.
     pub(crate) fn answers(&self, answer: A) {
         *self.answer.lock().unwrap() = Ok(answer);
+    }
+
+    /// Leaves so long a wait to the caller from now on, in the callee's words.
+    pub(crate) fn hands_over(&self, wait_ms: &'static str) {
+        *self.wait_ms.lock().unwrap() = Some(wait_ms);
     }
 
     /// Refuses from now on.
@@ -78,7 +90,12 @@ impl<Q: Clone + Debug, A: Clone> Scripted<Q, A> {
     fn take(&self, request: Request<Q>) -> Result<Response<A>, Status> {
         let (metadata, _, message) = request.into_parts();
         self.seen.lock().unwrap().push((metadata, message));
-        self.answer.lock().unwrap().clone().map(Response::new)
+        let mut answer = Response::new(self.answer.lock().unwrap().clone()?);
+        if let Some(wait_ms) = *self.wait_ms.lock().unwrap() {
+            let value = AsciiMetadataValue::from_static(wait_ms);
+            answer.metadata_mut().insert("x-wait-ms", value);
+        }
+        Ok(answer)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The end of a program: requests in flight are answered first.
 
+use kit::client::{self, Outgoing};
+use proto::auth::v1::{RequestCodeRequest, auth_service_client::AuthServiceClient};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,6 +17,16 @@ async fn requests_in_flight_are_answered_at_the_end_in_whatever_order() {
             tokio::spawn(async move { send("POST", &auths, None, body).await.status })
         })
         .collect();
+    // The gateway waits for these itself, and auth-service for one that calls it.
+    let auth = trio.auth_url.parse().unwrap();
+    let channel = client::channel("auth-service", &auth, Outgoing::default());
+    let calling = tokio::spawn(async move {
+        let asked = RequestCodeRequest {
+            phone_number: "+77010000020".to_owned(),
+            ..RequestCodeRequest::default()
+        };
+        AuthServiceClient::new(channel).request_code(asked).await
+    });
     tokio::time::sleep(Duration::from_millis(500)).await;
     // The callee first: what it has taken on, it answers.
     for process in [&trio.auth, &trio.profile, &trio.gateway] {
@@ -22,6 +35,7 @@ async fn requests_in_flight_are_answered_at_the_end_in_whatever_order() {
     for request in waiting {
         assert_eq!(request.await.unwrap(), 200);
     }
+    calling.await.unwrap().unwrap();
     for process in [trio.auth, trio.profile, trio.gateway] {
         let (status, stderr) = process.end(END);
         assert_eq!(status, Some(0), "{stderr}");

@@ -10,6 +10,7 @@ pub(crate) struct Trio {
     pub(crate) profile: Process,
     pub(crate) gateway: Process,
     pub(crate) base: String,
+    pub(super) auth_url: String,
     profile_flags: Vec<String>,
 }
 
@@ -24,7 +25,8 @@ impl Trio {
         let redis = PrivateRedis::shared().url();
         let auth_port = testkit::free_port();
         let profile_port = testkit::free_port();
-        let auth_url = format!("--auth-url=http://127.0.0.1:{auth_port}");
+        let auth_url = format!("http://127.0.0.1:{auth_port}");
+        let auth_flag = format!("--auth-url={auth_url}");
         let profile_url = format!("--profile-url=http://127.0.0.1:{profile_port}");
 
         let mut profile_flags = vec![
@@ -33,7 +35,7 @@ impl Trio {
                 "--profile-database-url={}",
                 postgres.create_database("profile")
             ),
-            auth_url.clone(),
+            auth_flag.clone(),
             SERVICE_KEY.to_owned(),
         ];
         profile_flags.extend(flags.iter().map(|&flag| flag.to_owned()));
@@ -58,7 +60,7 @@ impl Trio {
         let mut gateway = command("gateway");
         gateway.args([
             "--gateway-listen=127.0.0.1:0",
-            &auth_url,
+            &auth_flag,
             &profile_url,
             GATEWAY_KEY,
         ]);
@@ -70,6 +72,7 @@ impl Trio {
             profile,
             gateway,
             base,
+            auth_url,
             profile_flags,
         }
     }
