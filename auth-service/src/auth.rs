@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use kit::{
     audit,
     clock::{Clock, UnixMillis},
+    context,
     random::{Random, uuid_v7},
 };
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -328,7 +328,7 @@ impl Beginning {
 /// Runs steps that belong together to their end, even if the client goes away
 /// in the middle or its time is over.
 async fn to_its_end<T: Send + 'static>(steps: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(steps.in_current_span()).await {
+    match tokio::spawn(context::beyond(steps)).await {
         Ok(outcome) => outcome,
         // Nothing cancels the task, so it has panicked: so does its caller.
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),

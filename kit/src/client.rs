@@ -23,7 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, request::Parts};
+use http::{HeaderMap, Request, request::Parts};
 use http_body_util::BodyExt as _;
 use proto::{Reason, Refusal};
 use tokio::time::Instant;
@@ -111,10 +111,8 @@ impl Outgoing {
     }
 
     fn add_to(&self, headers: &mut HeaderMap, deadline: Instant) -> Result<(), Status> {
-        if let Some(id) = context::request_id()
-            && let Ok(value) = HeaderValue::from_str(&id)
-        {
-            headers.insert(context::REQUEST_ID, value);
+        if let Some(id) = context::request_id() {
+            headers.insert(context::REQUEST_ID, id);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
