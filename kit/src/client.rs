@@ -114,14 +114,14 @@ impl Outgoing {
 
     fn add_to(&self, headers: &mut HeaderMap, deadline: Instant) -> Result<(), Status> {
         if let Some(id) = context::request_id() {
-            headers.insert(context::REQUEST_ID, id);
+            headers.insert(context::REQUEST_ID_NAME, id);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
         if let Some(signer) = &self.signer {
             let token = signer.token();
             let token = token.map_err(|_| Status::internal("cannot make a service token"))?;
-            headers.insert(service_token::METADATA_KEY, token);
+            headers.insert(service_token::HEADER, token);
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Service<Request<Body>> for ServiceChannel {
     /// or the connection broke. What the callee answers is no error here.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         Box::pin(async move {
             let fallback = || Instant::now() + DEFAULT_DEADLINE;
             let deadline = context::deadline().unwrap_or_else(fallback);
@@ -193,7 +193,10 @@ impl Service<Request<Body>> for ServiceChannel {
             let body = Bytes::copy_from_slice(&body.collect().await?.to_bytes());
             let calls = shared.calls.as_ref();
             let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
-            let calling = shared.call(head, &body, deadline);
+            // What was added for tonic ends here.
+            head.extensions = Extensions::new();
+            head.headers.reserve(MOST_ADDED);
+            let calling = shared.call(&mut head, &body, deadline);
             let answer = match tokio::time::timeout_at(deadline, calling).await {
                 Ok(answer) => answer,
                 Err(_) => Err(exceeded().into_status()),
@@ -224,13 +227,10 @@ impl Shared {
 
     async fn call(
         &self,
-        mut head: Parts,
+        head: &mut Parts,
         body: &Bytes,
         deadline: Instant,
     ) -> Result<Answer, Status> {
-        // What was added for tonic and ends here.
-        head.extensions = Extensions::new();
-        head.headers.reserve(MOST_ADDED);
         let mut may_be_repeated = proto::is_idempotent(head.uri.path());
         let mut may_be_waited_for = true;
         // Each replica may be on the point of going away, and come back.

@@ -6,6 +6,7 @@ mod ids;
 use std::{
     convert::Infallible,
     future::Future,
+    io::Write as _,
     pin::Pin,
     sync::Arc,
     task::{Context as Poll, Poll as Ready, ready},
@@ -24,7 +25,9 @@ use ids::Ids;
 /// The header (HTTP) and metadata key (gRPC) of the request id.
 pub const REQUEST_ID: &str = "request-id";
 /// The header by which gRPC says how long a call may take.
-pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// The name of [`REQUEST_ID`] as it is written: a text would be copied each time.
+pub(crate) const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
 /// How long a request may take that names no deadline of its own.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest id that is taken from a request.
@@ -173,8 +176,7 @@ where
             told.answered(response.status());
         }
         if let Some(id) = this.id.take() {
-            let name = HeaderName::from_static(REQUEST_ID);
-            response.headers_mut().insert(name, id);
+            response.headers_mut().insert(REQUEST_ID_NAME, id);
         }
         Ready::Ready(Ok(response))
     }
@@ -215,9 +217,14 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
 /// A time as `grpc-timeout` says it: in milliseconds, of which eight digits are
 /// more than a day.
 pub(crate) fn grpc_timeout_of(left: Duration) -> HeaderValue {
-    let millis = left.as_millis().min(99_999_999);
-    let written = HeaderValue::from_str(&format!("{millis}m"));
-    written.unwrap_or_else(|_| HeaderValue::from_static("0m"))
+    let millis = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+    let mut text = [0; 9];
+    let mut rest = &mut text[..];
+    let written = write!(rest, "{}m", millis.min(99_999_999));
+    let length = 9 - rest.len();
+    let value = HeaderValue::from_bytes(&text[..length]).ok();
+    let value = value.filter(|_| written.is_ok());
+    value.unwrap_or_else(|| HeaderValue::from_static("0m"))
 }
 
 #[cfg(test)]

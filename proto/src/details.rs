@@ -138,6 +138,10 @@ fn put_any(status: &mut Vec<u8>, type_url: &str, value: &[u8]) {
 fn fields(mut message: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     std::iter::from_fn(move || {
         loop {
+            // An error would be made on the heap, for each end.
+            if message.is_empty() {
+                return None;
+            }
             let head = number(&mut message)?;
             match u8::try_from(head & 7).ok()? {
                 VARINT => drop(number(&mut message)?),
