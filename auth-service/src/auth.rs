@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use kit::{
     audit,
     clock::{Clock, UnixMillis},
+    context,
     random::{Random, uuid_v7},
 };
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -188,18 +188,33 @@ impl Auth {
             audit!("sign_in", "refused", %client);
             return Err(refused());
         };
+        // On the heap, and only for who is right: it is ten times what a wrong code
+        // needs, all of which would be moved about for each.
+        Box::pin(self.sign_in(matched, code, client, &answer.user_agent, now)).await
+    }
+
+    /// Writes the sign-in that a challenge has bought.
+    async fn sign_in(
+        &self,
+        matched: Matched,
+        code: Code,
+        client: IpAddr,
+        user_agent: &str,
+        now: UnixMillis,
+    ) -> Result<SignIn, Error> {
         let session_id = uuid_v7(&*self.clock, &*self.random);
         let refresh = RefreshToken::draw(session_id, &self.hasher, &*self.random);
         let session = NewSession {
             session_id,
             challenge_id: matched.id.to_string(),
             refresh_token_hash: refresh.hash(),
-            user_agent: printable(&answer.user_agent),
+            user_agent: printable(user_agent),
             client_address: client.to_string(),
             created_at: now,
         };
         let begun = self.begin_session(&matched, &session).await?;
-        let (user_id, new_user) = begun.ok_or_else(refused)?;
+        let lifetime = self.challenges.rules().lifetime;
+        let (user_id, new_user) = begun.ok_or(Error::CodeNotAccepted { lifetime })?;
         let access = self
             .tokens
             .sign_access(user_id, session_id, &matched.phone, now)?;
@@ -313,7 +328,7 @@ impl Beginning {
 /// Runs steps that belong together to their end, even if the client goes away
 /// in the middle or its time is over.
 async fn to_its_end<T: Send + 'static>(steps: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(steps.in_current_span()).await {
+    match tokio::spawn(context::beyond(steps)).await {
         Ok(outcome) => outcome,
         // Nothing cancels the task, so it has panicked: so does its caller.
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),

@@ -160,7 +160,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         turns: grpc::turns(),
     })
     .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
-    let (routes, services) = with_sandbox(Routes::new(service), sending.sandbox.clone(), clock);
+    let (others, services) = sandbox(sending.sandbox.clone(), clock);
     let server = GrpcServer {
         listener,
         tls: config.tls,
@@ -171,7 +171,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
-    let served = server.serve(routes).await;
+    let served = server.serve(service, others).await;
     sending.end().await;
     served?;
     database.close().await;
@@ -184,19 +184,18 @@ fn say_what_is_sent(config: &Config, now: UnixMillis) {
     config.test_numbers.log(now);
 }
 
-/// The services, and their names for reflection: the sandbox is one of them where
-/// it has something to show.
-fn with_sandbox(
-    routes: Routes,
+/// The sandbox where it has something to show, and the names of all services for
+/// reflection.
+fn sandbox(
     outbox: Option<Arc<Outbox>>,
     clock: Arc<dyn Clock>,
 ) -> (Routes, &'static [&'static str]) {
     let Some(outbox) = outbox else {
-        return (routes, SERVICES);
+        return (Routes::default(), SERVICES);
     };
     let sandbox = SandboxServiceServer::new(SandboxGrpc { outbox, clock })
         .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
-    (routes.add_service(sandbox), SERVICES_AND_SANDBOX)
+    (Routes::new(sandbox), SERVICES_AND_SANDBOX)
 }
 
 /// What goes on beside the calls, until the end.

@@ -9,9 +9,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use proto::Reason;
+use proto::{Reason, refusal};
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
 use crate::answer;
 
@@ -89,9 +88,7 @@ impl From<Status> for Problem {
                     "" => plain(reason).to_owned(),
                     said => said.to_owned(),
                 },
-                retry_after: status
-                    .get_details_retry_info()
-                    .and_then(|info| info.retry_delay),
+                retry_after: refusal::retry_after(&status),
             },
             None => Self::foreign(&status),
         }

@@ -23,10 +23,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, request::Parts};
+use http::{Extensions, HeaderMap, Request, request::Parts};
 use http_body_util::BodyExt as _;
 use proto::{Reason, Refusal};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Status, body::Body};
 use tower::Service;
 
@@ -51,6 +51,8 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait, at least, for a service of which no replica was there.
 const PAUSE_IF_GONE: Duration = Duration::from_millis(100);
+/// How many headers a call gets here.
+const MOST_ADDED: usize = 3;
 /// When to repeat a call that met an outage.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -111,17 +113,15 @@ impl Outgoing {
     }
 
     fn add_to(&self, headers: &mut HeaderMap, deadline: Instant) -> Result<(), Status> {
-        if let Some(id) = context::request_id()
-            && let Ok(value) = HeaderValue::from_str(&id)
-        {
-            headers.insert(context::REQUEST_ID, value);
+        if let Some(id) = context::request_id() {
+            headers.insert(context::REQUEST_ID_NAME, id);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(context::GRPC_TIMEOUT, context::grpc_timeout_of(left));
         if let Some(signer) = &self.signer {
             let token = signer.token();
             let token = token.map_err(|_| Status::internal("cannot make a service token"))?;
-            headers.insert(service_token::METADATA_KEY, token);
+            headers.insert(service_token::HEADER, token);
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Service<Request<Body>> for ServiceChannel {
     /// or the connection broke. What the callee answers is no error here.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         Box::pin(async move {
             let fallback = || Instant::now() + DEFAULT_DEADLINE;
             let deadline = context::deadline().unwrap_or_else(fallback);
@@ -193,7 +193,10 @@ impl Service<Request<Body>> for ServiceChannel {
             let body = Bytes::copy_from_slice(&body.collect().await?.to_bytes());
             let calls = shared.calls.as_ref();
             let mut counted = calls.map(|calls| calls.begin(head.uri.path()));
-            let calling = shared.call(&head, &body, deadline);
+            // What was added for tonic ends here.
+            head.extensions = Extensions::new();
+            head.headers.reserve(MOST_ADDED);
+            let calling = shared.call(&mut head, &body, deadline);
             let answer = match tokio::time::timeout_at(deadline, calling).await {
                 Ok(answer) => answer,
                 Err(_) => Err(exceeded().into_status()),
@@ -222,7 +225,12 @@ impl Shared {
         }
     }
 
-    async fn call(&self, head: &Parts, body: &Bytes, deadline: Instant) -> Result<Answer, Status> {
+    async fn call(
+        &self,
+        head: &mut Parts,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<Answer, Status> {
         let mut may_be_repeated = proto::is_idempotent(head.uri.path());
         let mut may_be_waited_for = true;
         // Each replica may be on the point of going away, and come back.
@@ -232,25 +240,25 @@ impl Shared {
                 Ok(lease) => lease,
                 Err(_) if may_be_waited_for => {
                     may_be_waited_for = false;
-                    tokio::time::sleep(jittered(PAUSE_IF_GONE)).await;
+                    pause(PAUSE_IF_GONE).await;
                     continue;
                 }
                 Err(Unreachable(why)) => return Err(self.unreachable(&why)),
             };
+            self.outgoing.add_to(&mut head.headers, deadline)?;
             // On the heap: what is moved into a future has a place in it for as
             // long as that lives, and thousands of calls wait for their answers.
             let mut request = Box::new(Request::from_parts(head.clone(), ()));
             *request.uri_mut() = lease
                 .target()
-                .uri(head.uri.clone())
+                .uri(&head.uri)
                 .map_err(|error| Status::internal(error.to_string()))?;
-            self.outgoing.add_to(request.headers_mut(), deadline)?;
             match lease.send(request, body.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { unsent: true, .. }) if resends > 0 => resends -= 1,
                 Err(Failure { unsent: false, .. }) if may_be_repeated => {
                     may_be_repeated = false;
-                    tokio::time::sleep(jittered(PAUSE)).await;
+                    pause(PAUSE).await;
                 }
                 Err(Failure { error, .. }) => return Err(self.unreachable(&error)),
             }
@@ -268,6 +276,11 @@ impl Shared {
             .retry_after(RETRY_AFTER)
             .into_status()
     }
+}
+
+/// Waits a little longer than so long. It is rare, and on the heap.
+fn pause(least: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(sleep(jittered(least)))
 }
 
 #[cfg(test)]

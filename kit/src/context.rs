@@ -1,27 +1,33 @@
 //! What goes along with a request through a process and on to the next one:
 //! its id and its deadline.
 
+mod ids;
+
 use std::{
     convert::Infallible,
     future::Future,
+    io::Write as _,
     pin::Pin,
     sync::Arc,
     task::{Context as Poll, Poll as Ready, ready},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::Service;
-use tracing::Instrument as _;
+use tracing::Level;
 
-use crate::random::{Random, bytes};
+use crate::random::Random;
+use ids::Ids;
 
 /// The header (HTTP) and metadata key (gRPC) of the request id.
 pub const REQUEST_ID: &str = "request-id";
 /// The header by which gRPC says how long a call may take.
-pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// The name of [`REQUEST_ID`] as it is written: a text would be copied each time.
+pub(crate) const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
 /// How long a request may take that names no deadline of its own.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest id that is taken from a request.
@@ -33,18 +39,44 @@ tokio::task_local! {
 
 #[derive(Clone)]
 struct Current {
-    request_id: Arc<str>,
-    deadline: Instant,
+    request_id: HeaderValue,
+    /// `None` for what goes on when its request is over.
+    deadline: Option<Instant>,
 }
 
-/// The id of the request that the running task serves.
-pub fn request_id() -> Option<Arc<str>> {
+/// The id of the request that the running task serves, as a header has it. Every
+/// line of the log that is written meanwhile tells it.
+pub fn request_id() -> Option<HeaderValue> {
     CURRENT.try_with(|current| current.request_id.clone()).ok()
+}
+
+/// The same, to be looked at.
+pub(crate) fn with_request_id<T>(look: impl FnOnce(&str) -> T) -> Option<T> {
+    let look = |current: &Current| current.request_id.to_str().ok().map(look);
+    CURRENT.try_with(look).ok().flatten()
 }
 
 /// When the request that the running task serves must be answered.
 pub fn deadline() -> Option<Instant> {
-    CURRENT.try_with(|current| current.deadline).ok()
+    CURRENT.try_with(|current| current.deadline).ok().flatten()
+}
+
+/// Steps for the request that the running task serves, to be done by another task
+/// and without its deadline: whatever they log and call has its id.
+pub fn beyond<T>(steps: impl Future<Output = T>) -> impl Future<Output = T> {
+    let id = request_id();
+    async move {
+        match id {
+            Some(request_id) => {
+                let current = Current {
+                    request_id,
+                    deadline: None,
+                };
+                CURRENT.scope(current, steps).await
+            }
+            None => steps.await,
+        }
+    }
 }
 
 /// Gives every request its context, an answer header with its id, and a log
@@ -52,13 +84,14 @@ pub fn deadline() -> Option<Instant> {
 #[derive(Clone)]
 pub struct WithContext<S> {
     inner: S,
-    random: Arc<dyn Random>,
+    ids: Ids,
 }
 
 impl<S> WithContext<S> {
     /// Wraps a service; `random` makes the ids of requests that bring none.
     pub fn new(inner: S, random: Arc<dyn Random>) -> Self {
-        Self { inner, random }
+        let ids = Ids::new(random);
+        Self { inner, ids }
     }
 }
 
@@ -77,24 +110,26 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (id, header) = sane_id(request.headers()).unwrap_or_else(|| fresh_id(&*self.random));
-        let span = tracing::info_span!("request", id = %id);
+        let id = sane_id(request.headers()).unwrap_or_else(|| self.ids.next());
         let started = Instant::now();
         let allowed = grpc_timeout(request.headers()).unwrap_or(DEFAULT_DEADLINE);
         let current = Current {
-            request_id: id,
-            deadline: started + allowed.min(DEFAULT_DEADLINE),
+            request_id: id.clone(),
+            deadline: Some(started + allowed.min(DEFAULT_DEADLINE)),
         };
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
+        let told = tracing::enabled!(Level::DEBUG).then(|| Told {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            started,
+        });
         // Layers may ask for the context before they make their future.
         let answer = CURRENT.sync_scope(current.clone(), || self.inner.call(request));
         let observed = Observed {
             answer,
-            seen: Some((header, method, path)),
-            started,
+            id: Some(id),
+            told,
         };
-        Box::pin(CURRENT.scope(current, observed.instrument(span)))
+        Box::pin(CURRENT.scope(current, observed))
     }
 }
 
@@ -104,8 +139,27 @@ pin_project! {
     struct Observed<A> {
         #[pin]
         answer: A,
-        seen: Option<(HeaderValue, Method, String)>,
-        started: Instant,
+        id: Option<HeaderValue>,
+        told: Option<Told>,
+    }
+}
+
+/// What the log tells of a request at level debug.
+struct Told {
+    method: Method,
+    path: String,
+    started: Instant,
+}
+
+impl Told {
+    fn answered(self, status: StatusCode) {
+        let Self {
+            method,
+            path,
+            started,
+        } = self;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(%method, path, status = status.as_u16(), elapsed_ms, "answered");
     }
 }
 
@@ -118,33 +172,26 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Poll<'_>) -> Ready<Self::Output> {
         let this = self.project();
         let Ok(mut response) = ready!(this.answer.poll(cx));
-        if let Some((header, method, path)) = this.seen.take() {
-            let elapsed_ms = u64::try_from(this.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::debug!(%method, path, status = response.status().as_u16(), elapsed_ms, "answered");
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(REQUEST_ID), header);
+        if let Some(told) = this.told.take() {
+            told.answered(response.status());
+        }
+        if let Some(id) = this.id.take() {
+            response.headers_mut().insert(REQUEST_ID_NAME, id);
         }
         Ready::Ready(Ok(response))
     }
 }
 
 /// The request's own id, if it is one that may go into headers and logs.
-fn sane_id(headers: &HeaderMap) -> Option<(Arc<str>, HeaderValue)> {
-    let value = headers.get(REQUEST_ID)?;
-    let id = value.to_str().ok()?;
-    let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"._:=+/-".contains(&byte);
-    let fits = (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(sane);
+fn sane_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(REQUEST_ID)?.as_bytes();
+    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:=+/-".contains(byte);
+    if !(1..=MAX_ID_LENGTH).contains(&id.len()) || !id.iter().all(sane) {
+        return None;
+    }
     // A copy: the value is a piece of what was read from the client, all of which
     // it would keep.
-    let copied = HeaderValue::from_str(id).ok()?;
-    fits.then(|| (id.into(), copied))
-}
-
-fn fresh_id(random: &dyn Random) -> (Arc<str>, HeaderValue) {
-    let id = format!("{:032x}", u128::from_be_bytes(bytes(random)));
-    let header = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("-"));
-    (id.into(), header)
+    HeaderValue::from_bytes(id).ok()
 }
 
 /// The deadline in a gRPC request's `grpc-timeout`: up to eight digits and a
@@ -170,9 +217,14 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
 /// A time as `grpc-timeout` says it: in milliseconds, of which eight digits are
 /// more than a day.
 pub(crate) fn grpc_timeout_of(left: Duration) -> HeaderValue {
-    let millis = left.as_millis().min(99_999_999);
-    let written = HeaderValue::from_str(&format!("{millis}m"));
-    written.unwrap_or_else(|_| HeaderValue::from_static("0m"))
+    let millis = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+    let mut text = [0; 9];
+    let mut rest = &mut text[..];
+    let written = write!(rest, "{}m", millis.min(99_999_999));
+    let length = 9 - rest.len();
+    let value = HeaderValue::from_bytes(&text[..length]).ok();
+    let value = value.filter(|_| written.is_ok());
+    value.unwrap_or_else(|| HeaderValue::from_static("0m"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! Which web pages of other origins may call (the Fetch standard's CORS).
 
+mod plain;
+
 use std::{str::FromStr, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+pub use plain::{Answer, WithCors, WithCorsLayer};
 
 /// What a page may send. `Authorization` has to be named: `*` leaves it out.
 const SENT: [&str; 8] = [
@@ -70,17 +74,18 @@ impl FromStr for CorsOrigins {
 impl CorsOrigins {
     /// The layer that answers preflights and adds the headers. Credentials
     /// (cookies) are never allowed from another origin.
-    pub fn layer(&self) -> CorsLayer {
+    pub fn layer(&self) -> WithCorsLayer {
         let origins = match self {
             Self::Any => AllowOrigin::any(),
             Self::List(origins) => AllowOrigin::list(origins.iter().cloned()),
         };
-        CorsLayer::new()
+        let layer = CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
             .allow_headers(SENT.map(HeaderName::from_static))
             .expose_headers(EXPOSED.map(HeaderName::from_static))
-            .max_age(Duration::from_secs(7200))
+            .max_age(Duration::from_secs(7200));
+        WithCorsLayer::new(layer)
     }
 }
 

@@ -41,13 +41,11 @@ pub fn exceeded() -> Refusal {
 impl<S, B, R, F> Service<Request<B>> for WithDeadline<S, F>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-    S::Future: Send + 'static,
-    F: Fn() -> Response<R> + Clone + Send + 'static,
-    R: 'static,
+    F: Fn() -> Response<R> + Clone,
 {
     type Response = Response<R>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, Infallible>> + Send>>;
+    type Future = InTime<S::Future, F>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -55,23 +53,33 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let answer = self.inner.call(request);
-        let Some(deadline) = context::deadline() else {
-            return Box::pin(answer);
+        let time = match context::deadline() {
+            Some(deadline) => Time::Limited {
+                answer: timeout_at(deadline, answer),
+            },
+            None => Time::Unlimited { answer },
         };
-        // What a block moves into an await has two places in it, so this is none.
-        Box::pin(InTime {
-            answer: timeout_at(deadline, answer),
+        InTime {
+            time,
             late: self.late.clone(),
-        })
+        }
     }
 }
 
 pin_project! {
     /// The answer to a request, or the one that it is late.
-    struct InTime<A, F> {
+    pub struct InTime<A, F> {
         #[pin]
-        answer: Timeout<A>,
+        time: Time<A>,
         late: F,
+    }
+}
+
+pin_project! {
+    #[project = TimeProjection]
+    enum Time<A> {
+        Limited { #[pin] answer: Timeout<A> },
+        Unlimited { #[pin] answer: A },
     }
 }
 
@@ -84,7 +92,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.answer.poll(cx));
-        Poll::Ready(answer.unwrap_or_else(|_| Ok((this.late)())))
+        match this.time.project() {
+            TimeProjection::Limited { answer } => {
+                let answer = ready!(answer.poll(cx));
+                Poll::Ready(answer.unwrap_or_else(|_| Ok((this.late)())))
+            }
+            TimeProjection::Unlimited { answer } => answer.poll(cx),
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! A gRPC server: the services on a listener, with health, reflection,
 //! gRPC-Web, CORS, deadlines and request ids.
 
-use std::sync::Arc;
+mod most_called;
+
+use std::{convert::Infallible, sync::Arc};
 
 use anyhow::Context as _;
+use http::{Request, Response};
 use tokio::net::TcpListener;
-use tonic::{body::Body, service::Routes};
+use tonic::{body::Body, server::NamedService, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_web::GrpcWebLayer;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 
 use crate::{
     admission::{self, WithAdmission},
@@ -24,6 +27,7 @@ use crate::{
     tls::ServerTls,
     wait::WithWait,
 };
+use most_called::MostCalled;
 
 /// The longest message that a service takes, in bytes: many times what the
 /// longest one needs, and little to hold for each of many calls at once.
@@ -53,13 +57,22 @@ pub struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Serves `routes` until the stop.
+    /// Serves `most_called` and the services of `others` until the stop.
     ///
     /// # Errors
     /// When the descriptors for reflection cannot be read: a fault of the build.
-    pub async fn serve(self, routes: Routes) -> anyhow::Result<()> {
+    pub async fn serve<S>(self, most_called: S, others: Routes) -> anyhow::Result<()>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
         tokio::spawn(self.health.clone().wait_for_dependencies());
-        let routes = routes.add_service(HealthServer::new(self.health.clone()));
+        let routes = others.add_service(HealthServer::new(self.health.clone()));
         let routes = add_reflection(routes, self.services)
             .context("the descriptors for reflection cannot be read")?
             .prepare();
@@ -73,7 +86,7 @@ impl GrpcServer {
             .layer_fn(|inner| WithAdmission::new(inner, SPARED, busy))
             .layer_fn(|inner| WithDeadline::new(inner, late))
             .layer_fn(WithWait::new)
-            .service(routes);
+            .service(MostCalled::new(most_called, routes));
         listener::serve(self.listener, self.tls, service, self.stop).await;
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use proto::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use crate::{clock::Clock, settings::SecretKey, verified::Verified};
 
 /// The metadata key that carries it.
 pub const METADATA_KEY: &str = "x-service-token";
+/// The same as a header that is written: a text would be copied each time.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static(METADATA_KEY);
 /// The `typ` of its header: no user's token has it.
 const TYPE: &str = "svc+jwt";
 /// How long a minted token is good, in seconds.

@@ -1,5 +1,7 @@
 //! The log: lines on stderr.
 
+mod lines;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{
@@ -7,10 +9,11 @@ use tracing_subscriber::{
 };
 
 use crate::settings::{LogSettings, SettingsError};
+use lines::Lines;
 
 /// Writes an audit event: what was tried, what came of it, and who it was, as a
 /// structured log line of the target `audit` at level info. The request's id is
-/// in the span around it. Phone numbers go in with `?`, which masks them.
+/// before it, as in every line. Phone numbers go in with `?`, which masks them.
 ///
 /// ```
 /// let user_id = 7;
@@ -33,6 +36,7 @@ pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
         .parse()
         .map_err(|error| SettingsError(format!("RUST_LOG: {error}")))?;
     let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines::default())
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let _ = tracing_subscriber::registry()

@@ -80,14 +80,10 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         invites: counts::Invites::new(&config.metrics),
         services: ServiceTokenVerifier::new(&config.service_key, NAME, clock),
     });
-    let routes = Routes::new(
-        ProfileServiceServer::from_arc(service.clone())
-            .max_decoding_message_size(kit::grpc::MAX_MESSAGE),
-    )
-    .add_service(
-        ProvisioningServiceServer::from_arc(service)
-            .max_decoding_message_size(kit::grpc::MAX_MESSAGE),
-    );
+    let profiles = ProfileServiceServer::from_arc(service.clone())
+        .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
+    let provisioning = ProvisioningServiceServer::from_arc(service)
+        .max_decoding_message_size(kit::grpc::MAX_MESSAGE);
     let server = GrpcServer {
         listener,
         tls: config.tls,
@@ -98,7 +94,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: Stop) -> anyhow:
         requests: Requests::grpc(&config.metrics, NAME),
         stop,
     };
-    server.serve(routes).await?;
+    server.serve(profiles, Routes::new(provisioning)).await?;
     database.close().await;
     Ok(())
 }

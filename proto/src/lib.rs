@@ -2,10 +2,11 @@
 //! this crate, and the reasons that errors carry. It does no I/O.
 
 mod codec;
+mod details;
 mod idempotency;
 mod methods;
 pub mod reason;
-mod refusal;
+pub mod refusal;
 
 pub use idempotency::is_idempotent;
 pub use methods::paths;

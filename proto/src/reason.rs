@@ -2,7 +2,8 @@
 //! every error carries ([AIP-193](https://google.aip.dev/193)).
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+
+use crate::details;
 
 /// The `ErrorInfo` domain of every error of this product.
 pub const DOMAIN: &str = "customauth";
@@ -99,14 +100,14 @@ reasons! {
 impl Reason {
     /// The reason that a status carries, if it is one of this product.
     pub fn of(status: &Status) -> Option<Self> {
-        let info = status.get_details_error_info()?;
-        if info.domain != DOMAIN {
+        let (name, domain) = details::reason(status.details())?;
+        if domain != DOMAIN {
             return None;
         }
         Self::ALL
             .iter()
             .copied()
-            .find(|reason| reason.as_str() == info.reason)
+            .find(|reason| reason.as_str() == name)
     }
 }
 

@@ -1,11 +1,13 @@
 //! An error on its way to becoming a gRPC status with details.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::reason::{DOMAIN, Reason};
+use crate::{
+    details::{self, Said},
+    reason::{DOMAIN, Reason},
+};
 
 /// A refused call: the reason, a sentence for people, and what goes with it.
 #[derive(Clone, Debug)]
@@ -14,7 +16,7 @@ pub struct Refusal {
     message: String,
     field: Option<&'static str>,
     retry_after: Option<Duration>,
-    metadata: HashMap<String, String>,
+    metadata: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -25,7 +27,7 @@ impl Refusal {
             message: message.into(),
             field: None,
             retry_after: None,
-            metadata: HashMap::new(),
+            metadata: Vec::new(),
         }
     }
 
@@ -45,22 +47,24 @@ impl Refusal {
 
     /// Adds a fact to the `ErrorInfo`.
     #[must_use]
-    pub fn metadata(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.metadata.insert(key.to_owned(), value.into());
+    pub fn metadata(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((key, value.into()));
         self
     }
 
     /// The status, with the details encoded.
     pub fn into_status(self) -> Status {
-        let mut details =
-            ErrorDetails::with_error_info(self.reason.as_str(), DOMAIN, self.metadata);
-        if let Some(field) = self.field {
-            details.add_bad_request_violation(field, self.message.clone());
-        }
-        if let Some(delay) = self.retry_after {
-            details.set_retry_info(Some(delay));
-        }
-        Status::with_error_details(self.reason.code(), self.message, details)
+        let said = Said {
+            code: self.reason.code(),
+            message: &self.message,
+            reason: self.reason.as_str(),
+            domain: DOMAIN,
+            metadata: &self.metadata,
+            retry_after: self.retry_after,
+            field: self.field,
+        };
+        let details = said.encode().into();
+        Status::with_details(self.reason.code(), self.message, details)
     }
 }
 
@@ -68,4 +72,14 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         refusal.into_status()
     }
+}
+
+/// When to try again, as a refused call's status tells it.
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    details::retry_after(status.details())
+}
+
+/// A fact that a refused call's status tells beside its reason.
+pub fn fact<'a>(status: &'a Status, key: &str) -> Option<&'a str> {
+    details::fact(status.details(), key)
 }

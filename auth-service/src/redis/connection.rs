@@ -186,47 +186,61 @@ impl Connection {
     }
 
     async fn answer(&self, question: &impl Question, twice: Twice) -> RedisResult<Value> {
+        match self.ask_once(question.usual(), None).await {
+            // It is rare, and on the heap: for the others it would be moved about.
+            Err(error) => Box::pin(self.answer_after(error, question, twice)).await,
+            answer => answer,
+        }
+    }
+
+    /// Asks again after an error, as often as that may help.
+    async fn answer_after(
+        &self,
+        mut error: RedisError,
+        question: &impl Question,
+        twice: Twice,
+    ) -> RedisResult<Value> {
         let mut command = Cow::Borrowed(question.usual());
         let mut knows_script = true;
         let mut instead = None;
         let mut may_break = twice == Twice::IsTheSame;
         let mut attempt = 0;
         loop {
-            let error = match self.ask_once(&command, instead.take()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
             if error.kind() == ServerErrorKind::NoScript.into() && knows_script {
                 knows_script = false;
                 command = Cow::Owned(question.in_full());
-                continue;
-            }
-            if error.kind() == ServerErrorKind::CrossSlot.into() {
-                self.has_slots.store(true, Ordering::Relaxed);
-            }
-            let again = match self.fate(&error) {
-                Fate::NotHeeded => true,
-                Fate::Refused => false,
-                Fate::Unknown => {
-                    self.mend();
-                    std::mem::take(&mut may_break)
+            } else {
+                if error.kind() == ServerErrorKind::CrossSlot.into() {
+                    self.has_slots.store(true, Ordering::Relaxed);
                 }
+                let again = match self.fate(&error) {
+                    Fate::NotHeeded => true,
+                    Fate::Refused => false,
+                    Fate::Unknown => {
+                        self.mend();
+                        std::mem::take(&mut may_break)
+                    }
+                };
+                if !again || attempt == REPEATS {
+                    return Err(error);
+                }
+                if error.kind() == ServerErrorKind::Ask.into() {
+                    instead = named(&error);
+                }
+                tokio::time::sleep(pause(attempt)).await;
+                attempt += 1;
+            }
+            error = match self.ask_once(&command, instead.take()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
-            if !again || attempt == REPEATS {
-                return Err(error);
-            }
-            if error.kind() == ServerErrorKind::Ask.into() {
-                instead = named(&error);
-            }
-            tokio::time::sleep(pause(attempt)).await;
-            attempt += 1;
         }
     }
 
     async fn ask_once(&self, command: &Cmd, instead: Option<Address>) -> RedisResult<Value> {
         match &self.kind {
             Kind::Server(manager) => command.query_async(&mut (**manager).clone()).await,
-            Kind::Cluster(cluster) => cluster.ask(command, instead).await,
+            Kind::Cluster(cluster) => Box::pin(cluster.ask(command, instead)).await,
         }
     }
 
@@ -272,6 +286,10 @@ async fn in_time<T>(mut answer: Pin<&mut impl Future<Output = T>>) -> Option<T> 
     if let Ok(answer) = timeout(PATIENCE, answer.as_mut()).await {
         return Some(answer);
     }
+    Box::pin(late(answer)).await
+}
+
+async fn late<T>(mut answer: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     for _ in 0..2 {
         yield_now().await;
         if let Ok(answer) = timeout(Duration::ZERO, answer.as_mut()).await {

@@ -2,6 +2,10 @@
 
 use ::redis::{Arg, Cmd, ToRedisArgs, cmd};
 
+/// How many words most calls have, and how long they are together, in bytes.
+const MOST_WORDS: usize = 12;
+const USUAL_LENGTH: usize = 256;
+
 /// A script. In a cluster it touches one slot.
 pub(crate) struct Script {
     source: String,
@@ -19,7 +23,9 @@ impl Script {
     /// A call of the script. The first key says which node is asked.
     pub(crate) fn call(&self, keys: impl IntoIterator<Item = String>) -> Call<'_> {
         let keys: Vec<String> = keys.into_iter().collect();
-        let mut command = cmd("EVALSHA");
+        // It grows to this anyway, by doubling.
+        let mut command = Cmd::with_capacity(MOST_WORDS, USUAL_LENGTH);
+        command.arg("EVALSHA");
         command.arg(&self.hash).arg(keys.len()).arg(keys);
         Call {
             script: self,

@@ -15,9 +15,9 @@ use proto::{
     Reason,
     auth::v1::{RequestCodeRequest, RequestCodeResponse, VerifyCodeRequest},
     reason::CODE_LIFETIME_SECONDS,
+    refusal::fact,
 };
 use tonic::Status;
-use tonic_types::StatusExt as _;
 use utoipa::ToSchema;
 
 use crate::{
@@ -325,8 +325,7 @@ pub(crate) fn refused(status: Status) -> Problem {
 }
 
 fn lifetime(status: &Status) -> Option<u32> {
-    let info = status.get_details_error_info()?;
-    info.metadata.get(CODE_LIFETIME_SECONDS)?.parse().ok()
+    fact(status, CODE_LIFETIME_SECONDS)?.parse().ok()
 }
 
 /// The address of the client, which the limits of auth-service count by.

@@ -1,6 +1,7 @@
 //! The gateway in front of two services that answer by script.
 
 use std::{
+    convert::Infallible,
     fmt::Debug,
     net::SocketAddr,
     sync::{
@@ -31,9 +32,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
     Request, Response, Status,
+    body::Body,
     metadata::{AsciiMetadataValue, MetadataMap},
+    server::NamedService,
     service::Routes,
 };
+use tower::Service;
 
 use crate::http::{self, Answer};
 
@@ -272,10 +276,10 @@ impl World {
         let auth = Arc::<Auth>::default();
         auth.list_messages.answers(ListMessagesResponse::default());
         let profile = Arc::<Profile>::default();
-        let mut auth_routes = Routes::new(AuthServiceServer::new(Shared(auth.clone())));
+        let mut beside_auth = Routes::default();
         if delivery == Delivery::Simulated {
             let sandbox = SandboxServiceServer::new(Shared(auth.clone()));
-            auth_routes = auth_routes.add_service(sandbox);
+            beside_auth = beside_auth.add_service(sandbox);
         }
         let auth_address = serve(
             &["auth.v1.AuthService"],
@@ -283,13 +287,16 @@ impl World {
                 ("database", Arc::new(Switch::default())),
                 ("challenges", Arc::new(auth.challenges.clone())),
             ],
-            auth_routes,
+            (AuthServiceServer::new(Shared(auth.clone())), beside_auth),
             &stop,
         );
         let profile_address = serve(
             &["profile.v1.ProfileService"],
             vec![("database", Arc::new(profile.database.clone()))],
-            Routes::new(ProfileServiceServer::new(Shared(profile.clone()))),
+            (
+                ProfileServiceServer::new(Shared(profile.clone())),
+                Routes::default(),
+            ),
             &stop,
         );
         let mut config = Config {
@@ -341,12 +348,24 @@ fn key() -> SecretKey {
     SecretKey::new([1; 32])
 }
 
-async fn serve(
+async fn serve<S>(
     services: &'static [&'static str],
     stores: Vec<(&'static str, Arc<dyn Dependency>)>,
-    routes: Routes,
+    (service, others): (S, Routes),
     stop: &CancellationToken,
-) -> SocketAddr {
+) -> SocketAddr
+where
+    S: Service<
+            axum::http::Request<Body>,
+            Response = axum::http::Response<Body>,
+            Error = Infallible,
+        > + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = GrpcServer {
@@ -359,6 +378,6 @@ async fn serve(
         requests: Requests::grpc(&Metrics::default(), "a service"),
         stop: stop.clone().into(),
     };
-    tokio::spawn(server.serve(routes));
+    tokio::spawn(server.serve(service, others));
     address
 }

@@ -112,21 +112,35 @@ impl Replicas {
     /// last. Replicas without one are connected to meanwhile;
     /// if none has one, the first is waited for.
     pub(super) async fn pick(self: &Arc<Self>) -> Result<Lease, Unreachable> {
+        match self.ready() {
+            Some(lease) => Ok(lease),
+            // Rare, and large.
+            None => Box::pin(self.wait_for_one()).await,
+        }
+    }
+
+    /// The connection for the next call, if there is one now.
+    fn ready(self: &Arc<Self>) -> Option<Lease> {
+        let replicas = self.replicas();
+        let lease = self.least_busy(&replicas)?;
+        self.look_up_if_due(FRESH);
+        // It is the only one that there is, as a rule.
+        if replicas.len() > 1 {
+            let rested = replicas.iter().filter(|replica| replica.is_rested());
+            rested.for_each(|replica| replica.connect(&self.news));
+        }
+        Some(lease)
+    }
+
+    async fn wait_for_one(self: &Arc<Self>) -> Result<Lease, Unreachable> {
         let arrived = Instant::now();
         let mut news = self.news.subscribe();
         loop {
-            let replicas = self.replicas();
-            let lease = self.least_busy(&replicas);
-            self.look_up_if_due(if lease.is_some() {
-                FRESH
-            } else {
-                FRESH_IN_TROUBLE
-            });
-            if let Some(lease) = lease {
-                let rested = replicas.iter().filter(|replica| replica.is_rested());
-                rested.for_each(|replica| replica.connect(&self.news));
+            if let Some(lease) = self.ready() {
                 return Ok(lease);
             }
+            self.look_up_if_due(FRESH_IN_TROUBLE);
+            let replicas = self.replicas();
             if let Some(why) = self.failed_since(arrived, &replicas) {
                 return Err(Unreachable(why));
             }
@@ -137,6 +151,9 @@ impl Replicas {
 
     fn least_busy(&self, replicas: &[Arc<Replica>]) -> Option<Lease> {
         let is_up = |replica: &&Arc<Replica>| matches!(replica.condition(), Condition::Up);
+        if let [only] = replicas {
+            return Some(only).filter(is_up)?.lease();
+        }
         let mut up: Vec<_> = replicas.iter().filter(is_up).collect();
         // Of several that are equally busy, each in its turn.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % up.len().max(1);
@@ -173,11 +190,14 @@ impl Replicas {
     }
 
     fn look_up_if_due(self: &Arc<Self>, fresh: Duration) {
+        if self.names.is_empty() {
+            return;
+        }
         let due = self.known(|known| match known.looked_up {
             Some(at) => known.replicas.is_empty() || at.elapsed() >= fresh,
             None => true,
         });
-        if self.names.is_empty() || !due || self.looking_up.swap(true, Ordering::AcqRel) {
+        if !due || self.looking_up.swap(true, Ordering::AcqRel) {
             return;
         }
         let replicas = self.clone();

@@ -113,13 +113,24 @@ impl Sender {
 }
 
 async fn read(body: &mut RecvStream) -> Result<Bytes, h2::Error> {
+    // Most answers come in one piece.
+    let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(part) = body.data().await {
         let part = part?;
         body.flow_control().release_capacity(part.len())?;
-        whole.extend_from_slice(&part);
+        if first.is_empty() && whole.is_empty() {
+            first = part;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&part);
+        }
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
 }
 
 /// Carries what is sent until the connection ends, or does not answer. Its first

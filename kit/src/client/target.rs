@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::{self, Authority, InvalidUriParts, PathAndQuery, Scheme, Uri};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -70,13 +70,13 @@ impl Target {
     }
 
     /// The path at this service.
-    pub(super) fn uri(&self, path: Uri) -> Result<Uri, http::Error> {
-        let path = path.into_parts().path_and_query;
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path.map_or_else(|| "/".to_owned(), |path| path.to_string()))
-            .build()
+    pub(super) fn uri(&self, path: &Uri) -> Result<Uri, InvalidUriParts> {
+        let root = || PathAndQuery::from_static("/");
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.path_and_query().cloned().unwrap_or_else(root));
+        Uri::from_parts(parts)
     }
 
     /// Its address, if the URL has one and not a name.
