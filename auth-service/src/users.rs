@@ -132,7 +132,7 @@ impl Users {
     /// When a SQLite file cannot be opened.
     pub async fn open(url: &DatabaseUrl, stop: CancellationToken) -> anyhow::Result<Self> {
         let database = Database::open(url, &MIGRATIONS, stop).await?;
-        let batcher = |statement| Batcher::new(database.clone(), statement);
+        let batcher = |statement| Batcher::writing(database.clone(), statement);
         Ok(Self {
             begin: batcher(&BEGIN_SESSION),
             begin_first: batcher(&BEGIN_FIRST_SESSION),

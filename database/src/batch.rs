@@ -1,7 +1,7 @@
 //! Statements of several callers as one.
 //!
-//! A commit costs a database more than the row that it is about, and most of that it
-//! costs once for however many rows there are. So while a statement is under way, those
+//! A commit costs a database more than the row that it is about, and a question more than
+//! the row that answers it; most of that it costs once for however many rows there are. So while a statement is under way, those
 //! who come wait, and the next one takes the rows of all. Nobody waits for company:
 //! whoever finds nothing under way goes at once, alone.
 //!
@@ -39,6 +39,7 @@ pub struct Batcher(Arc<Lanes>);
 struct Lanes {
     database: Arc<Database>,
     statement: &'static BatchStatement,
+    purpose: Use,
     state: Mutex<State>,
 }
 
@@ -68,17 +69,27 @@ struct Lane(Arc<Lanes>);
 impl Batcher {
     /// For a statement that writes, and that leaves and answers the same when it is run
     /// twice ([`Database::write_idempotent`]).
-    pub fn new(database: Arc<Database>, statement: &'static BatchStatement) -> Self {
+    pub fn writing(database: Arc<Database>, statement: &'static BatchStatement) -> Self {
+        Self::new(database, statement, Use::Write)
+    }
+
+    /// For a statement that only reads.
+    pub fn reading(database: Arc<Database>, statement: &'static BatchStatement) -> Self {
+        Self::new(database, statement, Use::Read)
+    }
+
+    fn new(database: Arc<Database>, statement: &'static BatchStatement, purpose: Use) -> Self {
         Self(Arc::new(Lanes {
             database,
             statement,
+            purpose,
             state: Mutex::default(),
         }))
     }
 
     /// Runs it for one row: its id, which is the first parameter, and the others. What
     /// it returned for that id, if anything; of several who ask for the same id at the
-    /// same time, one is told.
+    /// same time, as many are told as it returned rows.
     ///
     /// # Errors
     /// As [`Database::write_idempotent`].
@@ -92,7 +103,11 @@ impl Batcher {
                 Turn::Later(answer) => lanes.answered(answer).await,
             }
         };
-        lanes.database.timed(Times::writing, answered).await
+        let kind = match lanes.purpose {
+            Use::Read => Times::reading,
+            Use::Write => Times::writing,
+        };
+        lanes.database.timed(kind, answered).await
     }
 }
 
@@ -108,7 +123,7 @@ impl Lanes {
             state.lanes = 1;
             return Ok(Turn::Now(Lane(self.clone()), values));
         }
-        let waiting = self.database.engine.gate(Use::Write).line_up()?;
+        let waiting = self.database.engine.gate(self.purpose).line_up()?;
         let (answer, answered) = oneshot::channel();
         state.queue.push_back((Asked { values, answer }, waiting));
         Ok(Turn::Later(answered))
@@ -132,7 +147,7 @@ impl Lanes {
     /// Opens another lane, if there may be one more and somebody waits.
     fn open_another(self: &Arc<Self>) {
         let mut state = self.state();
-        if state.lanes < self.database.engine.lanes() && !state.queue.is_empty() {
+        if state.lanes < self.database.engine.lanes(self.purpose) && !state.queue.is_empty() {
             state.lanes += 1;
             drop(state);
             self.go_on();
@@ -187,7 +202,7 @@ impl Lanes {
     async fn write(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
         let database = &self.database;
         database
-            .run(Use::Write, Repeat::Idempotent, sql, values)
+            .run(self.purpose, Repeat::Idempotent, sql, values)
             .await
     }
 

@@ -81,11 +81,12 @@ impl Engine {
         }
     }
 
-    /// How many lanes one statement may have.
-    pub(crate) fn lanes(&self) -> u32 {
-        match self {
-            Self::Postgres(_) => LANES,
-            Self::Sqlite { .. } => 1,
+    /// How many lanes one statement for this purpose may have.
+    pub(crate) fn lanes(&self, purpose: Use) -> u32 {
+        match (self, purpose) {
+            (Self::Postgres(_), _) => LANES,
+            (Self::Sqlite { .. }, Use::Read) => READERS,
+            (Self::Sqlite { .. }, Use::Write) => 1,
         }
     }
 

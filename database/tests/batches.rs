@@ -111,7 +111,7 @@ impl Marks {
         database.count(&metrics, "a service");
         let one_writer = metrics.render().contains(r#"pool="writer""#);
         Self {
-            by: Batcher::new(database.clone(), &MARK),
+            by: Batcher::writing(database.clone(), &MARK),
             database,
             metrics,
             lanes: if one_writer { 1 } else { 8 },

@@ -11,13 +11,15 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    counts::Invites, error::Error, page_token::Position, profiles::Profiles, store::Followers,
+    counts::Invites,
+    error::Error,
+    page_token::Position,
+    profiles::Profiles,
+    store::{Followers, LONGEST_PAGE},
 };
 
 /// Followers on a page, if the caller does not say.
 const DEFAULT_PAGE_SIZE: u32 = 100;
-/// Followers on a page at the most.
-const MAX_PAGE_SIZE: u32 = 1_000;
 
 /// `profile.v1.ProfileService` and `profile.v1.ProvisioningService`.
 pub(crate) struct ProfileGrpc {
@@ -37,7 +39,7 @@ impl ProfileGrpc {
 fn page_size(asked: u32) -> u32 {
     match asked {
         0 => DEFAULT_PAGE_SIZE,
-        asked => asked.min(MAX_PAGE_SIZE),
+        asked => asked.min(LONGEST_PAGE),
     }
 }
 

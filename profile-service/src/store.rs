@@ -4,15 +4,15 @@ mod followers;
 
 use std::sync::Arc;
 
-use database::{BatchStatement, Batcher, Database, DatabaseUrl, Error, Migrations};
+use database::{BatchStatement, Batcher, Database, DatabaseUrl, Error, Migrations, Row};
 use kit::clock::UnixMillis;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{invite_code::InviteCode, page_token::Position};
-use followers::FOLLOWERS;
+use followers::{FOLLOWERS, PROFILE};
 
-pub use followers::{Followers, PROFILE};
+pub use followers::{Followers, LONGEST_PAGE, WITH_LONGEST_PAGE};
 
 const MIGRATIONS: Migrations = Migrations(&[
     (
@@ -97,6 +97,7 @@ static CREATE: BatchStatement = BatchStatement::new(
 pub struct ProfileStore {
     database: Arc<Database>,
     create: Batcher,
+    longest: Batcher,
 }
 
 impl ProfileStore {
@@ -107,7 +108,8 @@ impl ProfileStore {
     pub async fn open(url: &DatabaseUrl, stop: CancellationToken) -> anyhow::Result<Self> {
         let database = Database::open(url, &MIGRATIONS, stop).await?;
         Ok(Self {
-            create: Batcher::new(database.clone(), &CREATE),
+            create: Batcher::writing(database.clone(), &CREATE),
+            longest: Batcher::reading(database.clone(), &WITH_LONGEST_PAGE),
             database,
         })
     }
@@ -141,24 +143,27 @@ impl ProfileStore {
     }
 
     /// A profile with its first followers, at most `page_size` (one at least) of them,
-    /// in one statement.
+    /// in one statement. Those who ask for [`LONGEST_PAGE`] at once share one, but for
+    /// profiles with still more followers.
     pub async fn profile(
         &self,
         user_id: Uuid,
         page_size: u32,
     ) -> Result<Option<(Profile, Followers)>, Error> {
+        if page_size == LONGEST_PAGE {
+            let Some(row) = self.longest.run(user_id, &[]).await? else {
+                return Ok(None);
+            };
+            if let Some(followers) = Followers::all_from_row(&row)? {
+                return Ok(Some((profile(&row)?, followers)));
+            }
+        }
         let values = [user_id.into(), i64::from(page_size).into()];
         let rows = self.database.read(PROFILE, &values).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let profile = Profile {
-            phone_number: row.get("phone_number")?,
-            invite_code: row.get("invite_code")?,
-            invited_by: row.get("invited_by")?,
-            created_at: UnixMillis(row.get("created_at")?),
-        };
-        Ok(Some((profile, Followers::from_row(row)?)))
+        Ok(Some((profile(row)?, Followers::from_row(row)?)))
     }
 
     /// At most `page_size` (one at least) followers that come after a position; `None`
@@ -238,4 +243,13 @@ impl ProfileStore {
             SELECT user_id FROM profiles WHERE user_id = $1 AND erased_at IS NULL";
         Ok(!self.database.read(SQL, &[user_id.into()]).await?.is_empty())
     }
+}
+
+fn profile(row: &Row) -> Result<Profile, Error> {
+    Ok(Profile {
+        phone_number: row.get("phone_number")?,
+        invite_code: row.get("invite_code")?,
+        invited_by: row.get("invited_by")?,
+        created_at: UnixMillis(row.get("created_at")?),
+    })
 }

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use anyhow::{Context as _, ensure};
 use auth_service::users::{BEGIN_SESSION, NewSession};
-use profile_service::store::PROFILE;
+use profile_service::store::WITH_LONGEST_PAGE;
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -71,9 +71,8 @@ impl Bare {
         followers: usize,
     ) -> anyhow::Result<()> {
         let mut connection = self.of(client)?.lock().await;
-        let row = sqlx::query(PROFILE)
+        let row = sqlx::query(WITH_LONGEST_PAGE.sql())
             .bind(user_id)
-            .bind(1_000_i64)
             .fetch_optional(&mut *connection)
             .await?
             .context("there is no such profile")?;

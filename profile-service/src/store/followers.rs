@@ -5,7 +5,7 @@
 //! more than the page where there are more, and only then it is looked up where the
 //! page ends.
 
-use database::{Error, Row};
+use database::{BatchStatement, Error, Row};
 use kit::clock::UnixMillis;
 use uuid::Uuid;
 
@@ -14,8 +14,25 @@ use crate::page_token::Position;
 /// Between two numbers: none contains it.
 const SEPARATOR: char = ',';
 
-/// The statement of [`super::ProfileStore::profile`], on which also a benchmark
-/// runs.
+/// The most followers that are read at once.
+pub const LONGEST_PAGE: u32 = 1_000;
+
+/// The statement of [`super::ProfileStore::profile`] for all who ask for the longest
+/// page, on which also a benchmark runs. Where there is one number more than that it has
+/// not been told where the page ends, and the next one tells.
+pub static WITH_LONGEST_PAGE: BatchStatement = BatchStatement::new(
+    "WITH asked (user_id) AS (VALUES ($1))
+     SELECT own.user_id, own.phone_number, own.invite_code, own.invited_by, own.created_at,
+            (SELECT string_agg(phone_number, ',') FROM (
+                 SELECT phone_number FROM profiles WHERE inviter_id = own.user_id
+                 ORDER BY invited_at, user_id LIMIT 1001
+             ) AS listed) AS phone_numbers
+     FROM asked JOIN profiles AS own ON own.user_id = asked.user_id
+     WHERE own.erased_at IS NULL",
+    "user_id",
+);
+
+/// The same for a page of any length, for one caller.
 ///
 /// `OFFSET` counts within the page alone: it ends a thousand entries from where it began
 /// at the most, and it begins at a key.
@@ -23,7 +40,7 @@ const SEPARATOR: char = ',';
 /// The numbers are in order because the subquery is, which is cut and read by nothing
 /// but the aggregate: both engines hand it on as it comes. Sorting once more inside the
 /// aggregate takes PostgreSQL 15 longer than everything else here.
-pub const PROFILE: &str = "\
+pub(super) const PROFILE: &str = "\
     WITH page AS (
         SELECT string_agg(phone_number, ',') AS phone_numbers, count(*) AS found FROM (
             SELECT phone_number FROM profiles WHERE inviter_id = $1
@@ -86,6 +103,18 @@ impl Followers {
         Ok(Self::cut(listed.unwrap_or_default(), next))
     }
 
+    /// Reads what [`WITH_LONGEST_PAGE`] found; `None` where there is more.
+    pub(super) fn all_from_row(row: &Row) -> Result<Option<Self>, Error> {
+        let listed: Option<String> = row.get("phone_numbers")?;
+        Ok(Self::all(listed.unwrap_or_default()))
+    }
+
+    fn all(listed: String) -> Option<Self> {
+        let separators = listed.matches(SEPARATOR).count();
+        // One less than there are numbers.
+        (separators < LONGEST_PAGE as usize).then(|| Self::cut(listed, None))
+    }
+
     /// Takes away the number that is one more than the page, where the list goes on.
     fn cut(mut listed: String, next: Option<Position>) -> Self {
         if next.is_some() {
@@ -112,5 +141,19 @@ mod tests {
         assert_eq!(numbers("+1,+2", None), ["+1", "+2"]);
         assert_eq!(numbers("+1,+2,+3", more), ["+1", "+2"]);
         assert_eq!(numbers("+1,+2", more), ["+1"]);
+    }
+
+    #[test]
+    fn the_longest_page_is_all_unless_there_is_one_number_more() {
+        let numbers = |count: usize| vec!["+7"; count].join(",");
+        let most = LONGEST_PAGE as usize;
+        for count in [0, 1, most - 1, most] {
+            let page = Followers::all(numbers(count)).unwrap();
+            assert_eq!((page.phone_numbers().count(), page.next), (count, None));
+        }
+        assert_eq!(Followers::all(numbers(most + 1)), None);
+        // The statement says so with a number of its own.
+        let limit = format!("LIMIT {}\n", most + 1);
+        assert!(WITH_LONGEST_PAGE.sql().contains(&limit));
     }
 }
