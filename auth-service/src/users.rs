@@ -31,44 +31,47 @@ const MIGRATIONS: Migrations = Migrations(&[
     ),
 ]);
 
-/// The statement of [`Users::begin_session`], on which also a benchmark runs.
+/// A statement that begins sessions: of the user whose column of this name is the last
+/// parameter, if the condition holds.
 ///
-/// As the two below, it keeps to one order, so that two of them do not wait for each
+/// As the one below, it keeps to one order, so that two of them do not wait for each
 /// other.
-pub static BEGIN_SESSION: BatchStatement = BatchStatement::new(
-    "WITH asked (session_id, challenge_id, refresh_token_hash, user_agent, client_address,
-                 created_at, phone_number)
-     AS (VALUES ($1, $2, $3, $4, $5, $6, $7))
-     INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                           user_agent, client_address, created_at, last_used_at)
-     SELECT asked.session_id, users.user_id, asked.challenge_id, asked.refresh_token_hash,
-            asked.user_agent, asked.client_address, asked.created_at, asked.created_at
-     FROM asked JOIN users ON users.phone_number = asked.phone_number
-     WHERE profile_created
-        OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id)
-     ORDER BY asked.challenge_id
-     ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
-         WHERE sessions.session_id = EXCLUDED.session_id
-     RETURNING session_id, user_id",
-    "session_id",
+macro_rules! begin_session {
+    ($whose:literal if $condition:literal) => {
+        BatchStatement::new(
+            concat!(
+                "WITH asked (session_id, challenge_id, refresh_token_hash, user_agent,
+                             client_address, created_at, ",
+                $whose,
+                ") AS (VALUES ($1, $2, $3, $4, $5, $6, $7))
+                 INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
+                                       user_agent, client_address, created_at, last_used_at)
+                 SELECT asked.session_id, users.user_id, asked.challenge_id,
+                        asked.refresh_token_hash, asked.user_agent, asked.client_address,
+                        asked.created_at, asked.created_at
+                 FROM asked JOIN users ON users.",
+                $whose,
+                " = asked.",
+                $whose,
+                " WHERE ",
+                $condition,
+                " ORDER BY asked.challenge_id
+                 ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
+                     WHERE sessions.session_id = EXCLUDED.session_id
+                 RETURNING session_id, user_id"
+            ),
+            "session_id",
+        )
+    };
+}
+
+/// The statement of [`Users::begin_session`], on which also a benchmark runs.
+pub static BEGIN_SESSION: BatchStatement = begin_session!(
+    "phone_number" if "(profile_created
+        OR EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.user_id))"
 );
 
-static BEGIN_FIRST_SESSION: BatchStatement = BatchStatement::new(
-    "WITH asked (session_id, challenge_id, refresh_token_hash, user_agent, client_address,
-                 created_at, user_id)
-     AS (VALUES ($1, $2, $3, $4, $5, $6, $7))
-     INSERT INTO sessions (session_id, user_id, challenge_id, refresh_token_hash,
-                           user_agent, client_address, created_at, last_used_at)
-     SELECT asked.session_id, users.user_id, asked.challenge_id, asked.refresh_token_hash,
-            asked.user_agent, asked.client_address, asked.created_at, asked.created_at
-     FROM asked JOIN users ON users.user_id = asked.user_id
-     WHERE erased_at IS NULL
-     ORDER BY asked.challenge_id
-     ON CONFLICT (challenge_id) DO UPDATE SET created_at = sessions.created_at
-         WHERE sessions.session_id = EXCLUDED.session_id
-     RETURNING session_id, user_id",
-    "session_id",
-);
+static BEGIN_FIRST_SESSION: BatchStatement = begin_session!("user_id" if "erased_at IS NULL");
 
 static CREATE: BatchStatement = BatchStatement::new(
     "WITH asked (user_id, phone_number, created_at) AS (VALUES ($1, $2, $3))

@@ -22,9 +22,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use crate::{
-    Database, Error, Row, Value, engine::Use, figures::Times, gate::Waiting, transaction::Repeat,
-};
+use crate::{Database, Error, Row, Value, engine::Use, gate::Waiting, transaction::Repeat};
 use statement::{MOST, fitting};
 
 pub use statement::BatchStatement;
@@ -103,11 +101,9 @@ impl Batcher {
                 Turn::Later(answer) => lanes.answered(answer).await,
             }
         };
-        let kind = match lanes.purpose {
-            Use::Read => Times::reading,
-            Use::Write => Times::writing,
-        };
-        lanes.database.timed(kind, answered).await
+        let purpose = lanes.purpose;
+        let answered = lanes.database.timed(|times| times.of(purpose), answered);
+        answered.await
     }
 }
 
@@ -195,11 +191,11 @@ impl Lanes {
     }
 
     async fn alone(&self, values: &[Value]) -> Result<Option<Row>, Error> {
-        let rows = self.write(self.statement.sql(), values).await?;
+        let rows = self.rows(self.statement.sql(), values).await?;
         Ok(rows.into_iter().next())
     }
 
-    async fn write(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
+    async fn rows(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
         let database = &self.database;
         database
             .run(self.purpose, Repeat::Idempotent, sql, values)
@@ -212,7 +208,7 @@ impl Lanes {
             .flat_map(|asked| asked.values.iter().cloned())
             .collect();
         let text = self.statement.text(batch.len());
-        match self.write(text, &values).await {
+        match self.rows(text, &values).await {
             Ok(rows) => self.tell(batch, rows),
             Err(error) if batch.len() > 1 && error.may_be_of_one_row() => {
                 tracing::debug!(%error, rows = batch.len(), "each row by itself");

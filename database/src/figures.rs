@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use kit::metrics::{Histogram, Metrics, SECONDS};
 
-use crate::{Database, engine::Engine, gate::Gate};
+use crate::{
+    Database,
+    engine::{Engine, Use},
+    gate::Gate,
+};
 
 /// How long the uses of a database take, the wait for a connection and what was repeated
 /// included.
@@ -16,15 +20,14 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn reading(&self) -> &Histogram {
-        &self.read
+    pub(crate) fn of(&self, purpose: Use) -> &Histogram {
+        match purpose {
+            Use::Read => &self.read,
+            Use::Write => &self.write,
+        }
     }
 
-    pub(crate) fn writing(&self) -> &Histogram {
-        &self.write
-    }
-
-    pub(crate) fn transacting(&self) -> &Histogram {
+    pub(crate) fn of_transactions(&self) -> &Histogram {
         &self.transaction
     }
 }
@@ -114,7 +117,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{Migrations, engine::Use};
+    use crate::Migrations;
 
     static TABLES: Migrations = Migrations(&[(1, "marks", "CREATE TABLE marks (mark text)")]);
 

@@ -5,8 +5,9 @@
 //! text, boolean, bigint and bytea; times as Unix milliseconds), and runs it
 //! through [`Database`]. Only this crate knows which engine answers: it opens
 //! it, migrates it, repeats a transaction that a serializable database turned
-//! back, and bounds the wait for it: in the queue (`gate`), for a server that is
-//! not there (`presence`), and for an answer (`connection`).
+//! back, has callers who come at once share a statement (`batch`), and bounds the
+//! wait for it: in the queue (`gate`), for a server that is not there (`presence`),
+//! and for an answer (`connection`).
 
 pub mod backup;
 mod batch;
@@ -142,15 +143,14 @@ impl Database {
 
     /// Runs one statement that only reads; its rows.
     pub async fn read(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        let rows = self.run(Use::Read, Repeat::Idempotent, sql, values);
-        self.timed(Times::reading, rows).await
+        self.timed_run(Use::Read, Repeat::Idempotent, sql, values)
+            .await
     }
 
     /// Runs one statement that writes, as its own transaction; the rows of its
     /// `RETURNING`.
     pub async fn write(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Error> {
-        let rows = self.run(Use::Write, Repeat::Never, sql, values);
-        self.timed(Times::writing, rows).await
+        self.timed_run(Use::Write, Repeat::Never, sql, values).await
     }
 
     /// The same for a statement that leaves and answers the same when it is run
@@ -160,10 +160,22 @@ impl Database {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        let rows = self.run(Use::Write, Repeat::Idempotent, sql, values);
-        self.timed(Times::writing, rows).await
+        self.timed_run(Use::Write, Repeat::Idempotent, sql, values)
+            .await
     }
 
+    async fn timed_run(
+        &self,
+        purpose: Use,
+        repeat: Repeat,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let rows = self.run(purpose, repeat, sql, values);
+        self.timed(|times| times.of(purpose), rows).await
+    }
+
+    /// The same for [`batch`], which counts the time of each caller.
     async fn run(
         &self,
         purpose: Use,
@@ -193,7 +205,7 @@ impl Database {
                 }
             }
         };
-        self.timed(Times::transacting, output).await
+        self.timed(Times::of_transactions, output).await
     }
 
     /// Does some work, and counts its time where times are counted.

@@ -1,7 +1,6 @@
 //! The details of a status (`google.rpc.Status`, in `grpc-status-details-bin`),
 //! written in one piece and read where they lie. Every refused call has some, and
-//! several layers ask for its reason: as messages they would be some fifteen copies
-//! each time.
+//! several layers ask for its reason: as messages they would be copied each time.
 
 use std::time::Duration;
 
