@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use auth_service::{
     phone::PhoneNumber,
-    sessions::{Cutoffs, Rotation, Sessions},
+    sessions::{Cutoffs, Owner, Rotation, Sessions},
     users::{Erasure, NewSession, Users},
 };
 use database::DatabaseUrl;
@@ -102,6 +102,11 @@ impl Bench {
         (user_id, session.session_id)
     }
 
+    async fn rotate(&self, session_id: Uuid, presented: u8, successor: u8) -> Option<Owner> {
+        let rotation = rotation(session_id, presented, successor);
+        self.sessions.rotate(&rotation, ALL).await.unwrap()
+    }
+
     async fn lives(&self, user_id: Uuid, session_id: Uuid) -> bool {
         self.sessions.lives(session_id, user_id, ALL).await.unwrap()
     }
@@ -138,22 +143,10 @@ fn rotation(session_id: Uuid, presented: u8, successor: u8) -> Rotation {
 
 async fn a_token_is_rotated_once(bench: Bench) {
     let (user_id, session_id) = bench.sign_in("+7701", [1; 32], NOW).await;
-    let wrong = bench
-        .sessions
-        .rotate(&rotation(session_id, 3, 4), ALL)
-        .await;
-    assert_eq!(wrong.unwrap(), None);
-    let owner = bench
-        .sessions
-        .rotate(&rotation(session_id, 1, 2), ALL)
-        .await;
-    let owner = owner.unwrap().unwrap();
+    assert_eq!(bench.rotate(session_id, 3, 4).await, None);
+    let owner = bench.rotate(session_id, 1, 2).await.unwrap();
     assert_eq!((owner.user_id, owner.phone), (user_id, phone("+7701")));
-    let again = bench
-        .sessions
-        .rotate(&rotation(session_id, 1, 2), ALL)
-        .await;
-    assert_eq!(again.unwrap(), None);
+    assert_eq!(bench.rotate(session_id, 1, 2).await, None);
 
     let known = bench
         .sessions
@@ -207,11 +200,7 @@ async fn an_ended_session_is_not_rotated(bench: Bench) {
             .unwrap()
     );
     assert!(!bench.lives(user_id, session_id).await);
-    let rotated = bench
-        .sessions
-        .rotate(&rotation(session_id, 1, 2), ALL)
-        .await;
-    assert_eq!(rotated.unwrap(), None);
+    assert_eq!(bench.rotate(session_id, 1, 2).await, None);
     assert!(
         bench
             .sessions
