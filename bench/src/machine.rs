@@ -1,6 +1,10 @@
 //! The servers and the product's processes.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use testkit::{PrivatePostgres, PrivateRedis};
@@ -94,6 +98,8 @@ pub(crate) struct Runs {
     pub(crate) replicas: usize,
     /// The only cores of all replicas, as `taskset -c` takes them.
     pub(crate) cores: Option<String>,
+    /// Where its program is, if it was not built together with this one.
+    pub(crate) built: Option<PathBuf>,
 }
 
 impl Runs {
@@ -101,6 +107,7 @@ impl Runs {
     pub(crate) const ONCE: Self = Self {
         replicas: 1,
         cores: None,
+        built: None,
     };
 }
 
@@ -146,9 +153,7 @@ impl Product {
             let number = programs.iter().filter(|(of, _)| *of == service).count() + 1;
             let log = logs.join(format!("{}-{number}.log", service.name()));
             let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-            let cores = runs(service).cores;
-            let mut program =
-                Program::of_product(service.name(), &settings, cores.as_deref(), &log)?;
+            let mut program = Program::of_product(service.name(), &settings, &runs(service), &log)?;
             let address = program.line_after("listens on")?;
             programs.push((service, program));
             Ok::<_, anyhow::Error>(address)

@@ -6,6 +6,7 @@
 //! bench --only CASE    one case (or several)
 //! bench growth         the same operations at 10,000 and at 1,000,000 users
 //! bench scale-out      one, two and three of each service
+//! bench beside DIR     this build and another one, by turns
 //! bench flame          flame graphs of the services, by perf
 //! bench peer           beside a service of one process in Node.js
 //! ```
@@ -18,6 +19,7 @@
     reason = "a program for a terminal"
 )]
 
+mod beside;
 mod case;
 mod cpu;
 mod crowd;
@@ -35,6 +37,7 @@ mod report;
 mod rounds;
 mod run;
 mod scale;
+mod up;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -70,6 +73,8 @@ struct Arguments {
 enum Part {
     /// What each operation costs at 10,000 and at 1,000,000 users
     Growth(growth::Growth),
+    /// What an operation costs in this build and in another one, by turns
+    Beside(beside::Beside),
     /// Where the time of the three services goes, by perf
     Flame(flame::Flame),
     /// The same beside a service of one process in Node.js
@@ -99,6 +104,7 @@ fn main() -> ExitCode {
             runtime.block_on(run::run(length, &arguments.only, &arguments.out))
         }
         Some(Part::Growth(growth)) => runtime.block_on(growth::run(&growth, &arguments.out)),
+        Some(Part::Beside(beside)) => runtime.block_on(beside::run(&beside, &arguments.out)),
         Some(Part::Peer(peer)) => runtime.block_on(peer::run(&peer, &arguments.out)),
         Some(Part::ScaleOut(scale)) => runtime.block_on(scale::run(&scale, &arguments.out)),
         Some(Part::Flame(flame)) => runtime.block_on(flame::run(&flame, &arguments.out)),

@@ -3,11 +3,13 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context as _, bail};
+
+use crate::machine::Runs;
 
 /// A running program. It is ended when this is dropped, and also when this
 /// process is killed: a shell, or the program itself, sees its input end.
@@ -21,16 +23,25 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts one of the product's programs, on these cores alone if it is said;
-    /// its log goes to a file.
+    /// Starts one of the product's programs; its log goes to a file.
     pub(crate) fn of_product(
         name: &str,
         settings: &[String],
-        cores: Option<&str>,
+        runs: &Runs,
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let path = beside_this_one(name)?.display().to_string();
-        let pinned = cores.map(|cores| ["taskset", "-c", cores].map(ToOwned::to_owned));
+        let path = match &runs.built {
+            Some(folder) => folder.join(name),
+            None => std::env::current_exe()?.with_file_name(name),
+        };
+        if !path.exists() {
+            bail!("{} is not there: run ./scripts/bench", path.display());
+        }
+        let path = path.display().to_string();
+        let pinned = runs
+            .cores
+            .as_deref()
+            .map(|cores| ["taskset", "-c", cores].map(ToOwned::to_owned));
         let words = pinned.into_iter().flatten().chain([path]);
         let line: Vec<String> = words.chain(settings.iter().cloned()).collect();
         Self::kept(name, &line, log)
@@ -118,13 +129,4 @@ impl Drop for Program {
         drop(self.input.take());
         let _ = self.child.wait();
     }
-}
-
-/// A program that was built together with this one.
-fn beside_this_one(name: &str) -> anyhow::Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    if !path.exists() {
-        bail!("{} is not built: run ./scripts/bench", path.display());
-    }
-    Ok(path)
 }

@@ -4,13 +4,14 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use super::{Plan, Up, cores, of};
+use super::{Plan, cores};
 use crate::{
     case::Case,
     cpu::Who,
     load::World,
     machine::{Machine, Runs, Service},
     rounds::Round,
+    up::{Up, of},
 };
 
 /// Clients.
@@ -68,6 +69,7 @@ pub(super) async fn measure(
                 Runs {
                     replicas,
                     cores: Some(cores.to_owned()),
+                    built: None,
                 }
             };
             let mut started = Up::start(machine, CLIENTS, &logs, runs).await?;

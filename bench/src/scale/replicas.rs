@@ -5,13 +5,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Plan, Up};
+use super::Plan;
 use crate::{
     case::Case,
     load::World,
     machine::{Machine, Runs, Service},
     number::Spread,
     rounds::{PLAYERS, Round},
+    up::Up,
 };
 
 /// How many there are of the gateway, auth-service and profile-service.
@@ -55,7 +56,7 @@ pub(super) async fn measure(
         let logs = logs.join(format!("{gateways}-{auths}-{profiles}"));
         let runs = |service| Runs {
             replicas: shape[place(service)],
-            cores: None,
+            ..Runs::ONCE
         };
         let most = shape.into_iter().max().unwrap_or(1);
         let clients = PLAYERS * u32::try_from(most)?;

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{
     Results,
     alone::{self, Turn},
-    of,
     replicas::{CASES, Measured, SHAPES},
 };
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
     number::Spread,
     report::table::{spread, table},
     rounds::Round,
+    up::of,
 };
 
 const NAMES: [&str; 5] = [

@@ -1,0 +1,181 @@
+//! This build of the product beside another one: what a change costs or saves. Both
+//! work on the same databases and play by short turns, since what else happens on a
+//! machine changes from one minute to the next by more than most changes bring.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::{
+    case::{Case, Topic},
+    load::world,
+    machine::{Machine, Runs},
+    number::Spread,
+    report::table::{spread, table},
+    rounds::{PLAYERS, Round},
+    up::{self, Up},
+};
+
+/// What `bench beside` takes.
+#[derive(Args)]
+pub(crate) struct Beside {
+    /// Where the other build's gateway, auth-service and profile-service are
+    built: PathBuf,
+    /// How often each has its turn
+    #[arg(long, default_value_t = 24)]
+    rounds: usize,
+    /// Only this; may be given several times
+    #[arg(long, value_name = "CASE")]
+    only: Vec<Topic>,
+}
+
+/// How long a turn is.
+const SPAN: Duration = Duration::from_millis(400);
+
+/// A case in both builds, round by round; this one's first.
+struct Measured {
+    case: Case,
+    rounds: [Vec<Round>; 2],
+}
+
+/// Measures, prints the tables, and writes them to `out`. Ctrl-C ends everything.
+pub(crate) async fn run(beside: &Beside, out: &Path) -> anyhow::Result<()> {
+    let logs = out.join("logs");
+    let all = tokio::select! {
+        all = measure(beside, &logs) => all?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    };
+    let text = text(&all);
+    println!("\n{text}");
+    crate::report::save(out, [("beside.md", text)])
+}
+
+async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> {
+    println!("starting PostgreSQL, Redis and both builds");
+    let machine = Machine::start();
+    let built = [None, Some(&beside.built)];
+    let mut both = Vec::new();
+    for (built, name) in built.into_iter().zip(["this", "other"]) {
+        let runs = |_| Runs {
+            built: built.cloned(),
+            ..Runs::ONCE
+        };
+        both.push(Up::start(&machine, PLAYERS, &logs.join(name), runs).await?);
+    }
+    world::fill(&machine);
+    let mut all: Vec<Measured> = Case::ALL
+        .into_iter()
+        .filter(|case| beside.only.is_empty() || beside.only.contains(&case.topic()))
+        .map(|case| Measured {
+            case,
+            rounds: [Vec::new(), Vec::new()],
+        })
+        .collect();
+    let world = Arc::new(both[0].known_world().await?);
+    for measured in &all {
+        for up in &mut both {
+            up.turn(&world, measured.case, SPAN).await?;
+        }
+    }
+    for round in 0..beside.rounds {
+        for measured in &mut all {
+            // Each is the first as often as the other.
+            for place in [round % 2, (round + 1) % 2] {
+                let turn = both[place].turn(&world, measured.case, SPAN).await?;
+                measured.rounds[place].push(turn);
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Measured {
+    /// How many times as much as the other build this one uses, round by round.
+    fn ratios(&self, tell: impl Fn(&Round) -> f64) -> Vec<f64> {
+        let [this, other] = &self.rounds;
+        let rounds = this.iter().zip(other);
+        let ratios = rounds.map(|(this, other)| tell(this) / tell(other).max(f64::MIN_POSITIVE));
+        ratios.collect()
+    }
+}
+
+fn text(all: &[Measured]) -> String {
+    let costs = all.iter().map(|measured| {
+        let total = |rounds: &[Round]| {
+            let totals: Vec<f64> = rounds.iter().map(Round::total).collect();
+            format!("{:.0}", Spread::of(&totals).median)
+        };
+        let [this, other] = &measured.rounds;
+        let ratios = middle_half(measured.ratios(Round::total));
+        vec![
+            measured.case.name().to_owned(),
+            total(this),
+            total(other),
+            format!("**{}**", spread(Spread::of(&ratios), 3)),
+        ]
+    });
+    let names = all.iter().flat_map(|measured| {
+        let first = measured.rounds[0].first();
+        let names = first.map_or(&[][..], |round| &round.by_process);
+        names.iter().map(move |&(name, _)| (measured, name))
+    });
+    let processes = names.map(|(measured, name)| {
+        let each = measured.rounds.each_ref().map(|rounds| {
+            let each: Vec<f64> = rounds.iter().map(|round| up::of(round, name)).collect();
+            format!("{:.0}", Spread::of(&each).median)
+        });
+        let [this, other] = each;
+        vec![format!("{}: {name}", measured.case.name()), this, other]
+    });
+    table(
+        "Processor time of an operation, in µs, medians; their ratio with the middle half of the rounds",
+        &["case", "this build", "the other", "this / other"],
+        costs,
+    ) + &table(
+        "The same by process",
+        &["case and process", "this build", "the other"],
+        processes,
+    )
+}
+
+/// Without the quarter of the least and the quarter of the greatest.
+fn middle_half(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    values[quarter..values.len() - quarter].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_of_one_round() {
+        let rounds = |totals: [f64; 2]| {
+            let rounds = totals.map(|micros| Round {
+                by_process: vec![("gateway", micros / 2.0), ("redis", micros / 2.0)],
+                rate: 1.0,
+            });
+            rounds.into()
+        };
+        let measured = Measured {
+            case: Case::New,
+            rounds: [rounds([1.0, 9.0]), rounds([2.0, 3.0])],
+        };
+        let found = measured.ratios(Round::total);
+        assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_middle_half_has_no_extremes() {
+        let all = vec![9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        assert_eq!(middle_half(all), [3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(middle_half(vec![1.0]), [1.0]);
+        assert!(middle_half(Vec::new()).is_empty());
+    }
+}
