@@ -26,6 +26,7 @@ pub mod settings;
 pub mod stop;
 pub mod telemetry;
 pub mod tls;
+mod together;
 pub mod turns;
 mod verified;
 pub mod wait;

@@ -50,7 +50,7 @@ use one::One;
 
 pub use progress::Received;
 
-use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls};
+use crate::{client_address::PeerAddress, stop::Stop, tls::ServerTls, together::Together};
 
 /// Requests at once on one HTTP/2 connection: the gateway's requests all share
 /// one, and thousands of them may wait for a message to be delivered.
@@ -265,7 +265,9 @@ impl Connection {
                 let answer = move |request: Request<Incoming>| answer(request.map(Received::new));
                 let service = hyper::service::service_fn(answer);
                 // There are few of them, and they are large.
-                let connection = http.two.serve_connection(TokioIo::new(io), service);
+                let connection = http
+                    .two
+                    .serve_connection(TokioIo::new(Together::new(io)), service);
                 carry(Box::pin(connection).as_mut(), ending).await
             }
         }

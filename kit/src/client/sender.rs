@@ -28,6 +28,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::together::Together;
+
 /// How often a connection is asked whether it still lives.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 /// How long the answer may take. A process that has thousands of requests to
@@ -72,7 +74,7 @@ impl Sender {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_reset_streams(GIVEN_UP)
             .max_local_error_reset_streams(None)
-            .handshake(stream)
+            .handshake(Together::new(stream))
             .await?;
         let ended = Arc::new(AtomicBool::new(false));
         let end = ended.clone();
