@@ -1,9 +1,10 @@
 //! Statements of several callers as one.
 //!
 //! A commit costs a database more than the row that it is about, and a question more than
-//! the row that answers it; most of that it costs once for however many rows there are. So while a statement is under way, those
-//! who come wait, and the next one takes the rows of all. Nobody waits for company:
-//! whoever finds nothing under way goes at once, alone.
+//! the row that answers it; most of that it costs once, for however many rows. So while a
+//! statement is under way, those who come wait, and the next one takes the rows of all.
+//! Before a statement goes, whoever is ready to run has run: what has woken one caller has
+//! often woken others, and they go along. When nobody else is ready, nothing waits.
 //!
 //! Who has waited for long opens another lane: then there is more to do than one
 //! connection can, or a row under way is waited for itself, which is nothing to others.
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot, task::yield_now, time::timeout};
 use uuid::Uuid;
 
 use crate::{Database, Error, Row, Value, engine::Use, gate::Waiting, transaction::Repeat};
@@ -55,10 +56,17 @@ struct Asked {
 
 /// What whoever comes does.
 enum Turn {
-    /// Goes at once.
+    /// Goes next.
     Now(Lane, Vec<Value>),
     /// Is taken along.
     Later(oneshot::Receiver<Result<Option<Row>, Error>>),
+}
+
+/// Who has come while the others ran.
+enum Company {
+    Nobody(Vec<Value>),
+    /// Then all are taken along.
+    Somebody(oneshot::Receiver<Result<Option<Row>, Error>>),
 }
 
 /// A place for one statement at a time. Left, it goes to those who wait.
@@ -97,7 +105,7 @@ impl Batcher {
         let answered = async {
             match lanes.turn(values)? {
                 // On the heap: most of those who wait have no need of it.
-                Turn::Now(lane, values) => Box::pin(lane.0.alone(&values)).await,
+                Turn::Now(lane, values) => Box::pin(lane.first(values)).await,
                 Turn::Later(answer) => lanes.answered(answer).await,
             }
         };
@@ -123,6 +131,18 @@ impl Lanes {
         let (answer, answered) = oneshot::channel();
         state.queue.push_back((Asked { values, answer }, waiting));
         Ok(Turn::Later(answered))
+    }
+
+    /// Whether somebody waits: then this one is the first of them.
+    fn company(&self, values: Vec<Value>) -> Company {
+        let mut state = self.state();
+        let place = self.database.engine.gate(self.purpose).line_up();
+        let (false, Ok(waiting)) = (state.queue.is_empty(), place) else {
+            return Company::Nobody(values);
+        };
+        let (answer, answered) = oneshot::channel();
+        state.queue.push_front((Asked { values, answer }, waiting));
+        Company::Somebody(answered)
     }
 
     async fn answered(
@@ -163,6 +183,7 @@ impl Lanes {
         let lane = Lane(self.clone());
         runtime.spawn(async move {
             loop {
+                yield_now().await;
                 let batch = lane.0.batch();
                 if batch.is_empty() {
                     break;
@@ -242,6 +263,23 @@ impl Lanes {
     fn is_of(&self, row: &Row, asked: &Asked) -> bool {
         let id: Option<Uuid> = row.get(self.statement.names()).ok();
         matches!(asked.values.first(), Some(Value::Uuid(Some(asked))) if id == Some(*asked))
+    }
+}
+
+impl Lane {
+    /// Runs the statement of the one who opened it: alone, or with those who come as
+    /// soon as they can.
+    async fn first(self, values: Vec<Value>) -> Result<Option<Row>, Error> {
+        yield_now().await;
+        let lanes = self.0.clone();
+        match lanes.company(values) {
+            Company::Nobody(values) => lanes.alone(&values).await,
+            Company::Somebody(answer) => {
+                // Not here: who hangs up would take the others' answers along.
+                drop(self);
+                lanes.answered(answer).await
+            }
+        }
     }
 }
 

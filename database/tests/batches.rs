@@ -176,6 +176,13 @@ impl Marks {
             .sum()
     }
 
+    /// By how many statements all was written, where that is kept.
+    async fn statements(&self) -> Option<i64> {
+        let sql = "SELECT count(DISTINCT xmin::text) AS statements FROM marks";
+        let rows = self.database.read(sql, &[]).await.ok()?;
+        rows[0].get("statements").ok()
+    }
+
     async fn words(&self) -> BTreeSet<String> {
         let rows = self.database.read("SELECT word FROM marks", &[]);
         let rows = rows.await.unwrap();
@@ -213,14 +220,37 @@ async fn those_who_wait_go_together_and_each_has_its_own_answer(marks: Marks) {
     }
     assert_eq!(marks.words().await.len(), 50 + marks.lanes as usize);
     assert_eq!(marks.sum("waiting{"), 0);
-    // PostgreSQL keeps by which transaction a row was written.
-    let sql = "SELECT count(DISTINCT xmin::text) AS statements FROM marks";
-    if let Ok(rows) = marks.database.read(sql, &[]).await {
-        let statements: i64 = rows[0].get("statements").unwrap();
+    if let Some(statements) = marks.statements().await {
         // Each of the lanes alone; then of fifty 16 at a time.
         let after = statements - i64::from(marks.lanes);
         assert!((4..=8).contains(&after), "{after}");
     }
+}
+
+/// On one thread: there it is certain who runs before whom.
+#[tokio::test]
+async fn those_who_come_at_one_moment_go_together() {
+    let url = PrivatePostgres::shared().create_database("batches");
+    let marks = Marks::open(&url).await;
+    let together: Vec<_> = (10..18)
+        .map(|id| marks.mark(id, &format!("word {id}")))
+        .collect();
+    for answer in together {
+        assert!(answer.await.unwrap().unwrap().is_some());
+    }
+    assert_eq!(marks.statements().await, Some(1));
+    // Who comes first may go away: the others are written, and it is not.
+    let mut others: Vec<_> = (20..28)
+        .map(|id| marks.mark(id, &format!("word {id}")))
+        .collect();
+    tokio::task::yield_now().await;
+    let first = others.remove(0);
+    first.abort();
+    for answer in others {
+        assert!(answer.await.unwrap().unwrap().is_some());
+    }
+    let words = marks.words().await;
+    assert_eq!((words.len(), words.contains("word 20")), (15, false));
 }
 
 async fn of_two_who_ask_for_one_id_one_is_told(marks: Marks) {
