@@ -4,6 +4,7 @@
 mod cluster;
 mod connection;
 mod figures;
+mod pipeline;
 mod script;
 
 use ::redis::RedisError;

@@ -35,6 +35,7 @@ use tokio::{
 use super::{
     cluster::{Address, Cluster},
     figures::Figures,
+    pipeline::Pipeline,
     script::Question,
 };
 use crate::challenges::store::Unavailable;
@@ -76,6 +77,7 @@ pub(crate) enum Servers {
 pub(crate) struct Connection {
     kind: Kind,
     turns: Semaphore,
+    pipeline: Pipeline<RedisResult<Value>>,
     /// The one server has turned out to have slots: it is in cluster mode.
     has_slots: AtomicBool,
     /// The last question has had no answer in time.
@@ -110,6 +112,7 @@ impl Connection {
         Self {
             kind,
             turns: Semaphore::new(AT_ONCE),
+            pipeline: Pipeline::new(),
             has_slots: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             figures: OnceLock::new(),
@@ -238,10 +241,21 @@ impl Connection {
     }
 
     async fn ask_once(&self, command: &Cmd, instead: Option<Address>) -> RedisResult<Value> {
-        match &self.kind {
-            Kind::Server(manager) => command.query_async(&mut (**manager).clone()).await,
-            Kind::Cluster(cluster) => Box::pin(cluster.ask(command, instead)).await,
-        }
+        let command = command.clone();
+        let answer = match &self.kind {
+            Kind::Server(manager) => {
+                let mut manager = (**manager).clone();
+                let asking = async move { command.query_async(&mut manager).await };
+                self.pipeline.ask(Box::pin(asking)).await
+            }
+            Kind::Cluster(cluster) => {
+                let cluster = cluster.clone();
+                let asking = async move { cluster.ask(&command, instead).await };
+                self.pipeline.ask(Box::pin(asking)).await
+            }
+        };
+        let lost = || RedisError::from((ErrorKind::Client, "the question was not asked"));
+        answer.unwrap_or_else(|| Err(lost()))
     }
 
     /// An answer is missing. A server's connection mends itself.
