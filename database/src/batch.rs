@@ -45,7 +45,8 @@ struct Lanes {
 #[derive(Default)]
 struct State {
     lanes: u32,
-    queue: VecDeque<(Asked, Waiting)>,
+    /// Who came first holds no place among those who wait, since it had the lane.
+    queue: VecDeque<(Asked, Option<Waiting>)>,
 }
 
 /// One who is to be taken along.
@@ -129,19 +130,18 @@ impl Lanes {
         }
         let waiting = self.database.engine.gate(self.purpose).line_up()?;
         let (answer, answered) = oneshot::channel();
-        state.queue.push_back((Asked { values, answer }, waiting));
+        state.queue.push_back((Asked { values, answer }, Some(waiting)));
         Ok(Turn::Later(answered))
     }
 
     /// Whether somebody waits: then this one is the first of them.
     fn company(&self, values: Vec<Value>) -> Company {
         let mut state = self.state();
-        let place = self.database.engine.gate(self.purpose).line_up();
-        let (false, Ok(waiting)) = (state.queue.is_empty(), place) else {
+        if state.queue.is_empty() {
             return Company::Nobody(values);
-        };
+        }
         let (answer, answered) = oneshot::channel();
-        state.queue.push_front((Asked { values, answer }, waiting));
+        state.queue.push_front((Asked { values, answer }, None));
         Company::Somebody(answered)
     }
 
