@@ -130,7 +130,9 @@ impl Lanes {
         }
         let waiting = self.database.engine.gate(self.purpose).line_up()?;
         let (answer, answered) = oneshot::channel();
-        state.queue.push_back((Asked { values, answer }, Some(waiting)));
+        state
+            .queue
+            .push_back((Asked { values, answer }, Some(waiting)));
         Ok(Turn::Later(answered))
     }
 

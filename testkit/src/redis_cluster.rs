@@ -149,6 +149,19 @@ impl PrivateRedisCluster {
         });
     }
 
+    /// Waits until the replica of this master has all that was written there. (WAIT
+    /// tells it of what its own connection wrote, and each question here has one.)
+    pub fn wait_until_replicated(&self, master: &PrivateRedis) {
+        self.wait_until("the replica has all", || {
+            let info = master.raw(&["INFO", "replication"]);
+            let written = info.lines().find_map(|line| {
+                let offset = line.strip_prefix("master_repl_offset:")?;
+                Some(format!("offset={},", offset.trim()))
+            });
+            written.is_some_and(|written| info.contains(&written))
+        });
+    }
+
     /// Waits until all six nodes live, see the same three masters with all
     /// slots, and each master has a replica in sync.
     pub fn wait_until_healthy(&self) {

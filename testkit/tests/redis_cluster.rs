@@ -13,7 +13,7 @@ fn a_killed_master_is_replaced_and_comes_back_as_a_replica() {
     assert_eq!(first.raw(&["MSET", "{phone}a", "1", "{phone}b", "2"]), "OK");
     let refused = first.raw(&["MSET", "{phone}a", "1", "b", "2"]);
     assert!(refused.starts_with("CROSSSLOT"), "{refused}");
-    assert_eq!(first.raw(&["WAIT", "1", "10000"]), "1");
+    cluster.wait_until_replicated(first);
 
     let second = cluster.replica_of(first);
     assert_ne!(first.port(), second.port());
