@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Args;
 
 use crate::{
     case::{Case, Topic},
     load::world,
     machine::{Machine, Runs},
-    number::Spread,
+    number::{Spread, ratios},
     report::table::{spread, table},
     rounds::{PLAYERS, Round},
     up::{self, Up},
@@ -27,8 +27,8 @@ pub(crate) struct Beside {
     /// Where the other build's gateway, auth-service and profile-service are
     built: PathBuf,
     /// How often each has its turn
-    #[arg(long, default_value_t = 24)]
-    rounds: usize,
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
     /// Only this; may be given several times
     #[arg(long, value_name = "CASE")]
     only: Vec<Topic>,
@@ -56,6 +56,8 @@ pub(crate) async fn run(beside: &Beside, out: &Path) -> anyhow::Result<()> {
 }
 
 async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> {
+    let cases = Case::among(&beside.only);
+    ensure!(!cases.is_empty(), "what is asked for is no closed loop");
     println!("starting PostgreSQL, Redis and both builds");
     let machine = Machine::start();
     let built = [None, Some(&beside.built)];
@@ -68,9 +70,8 @@ async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> 
         both.push(Up::start(&machine, PLAYERS, &logs.join(name), runs).await?);
     }
     world::fill(&machine);
-    let mut all: Vec<Measured> = Case::ALL
+    let mut all: Vec<Measured> = cases
         .into_iter()
-        .filter(|case| beside.only.is_empty() || beside.only.contains(&case.topic()))
         .map(|case| Measured {
             case,
             rounds: [Vec::new(), Vec::new()],
@@ -85,7 +86,7 @@ async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> 
     for round in 0..beside.rounds {
         for measured in &mut all {
             // Each is the first as often as the other.
-            for place in [round % 2, (round + 1) % 2] {
+            for place in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
                 let turn = both[place].turn(&world, measured.case, SPAN).await?;
                 measured.rounds[place].push(turn);
             }
@@ -94,28 +95,15 @@ async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> 
     Ok(all)
 }
 
-impl Measured {
-    /// How many times as much as the other build this one uses, round by round.
-    fn ratios(&self, tell: impl Fn(&Round) -> f64) -> Vec<f64> {
-        let [this, other] = &self.rounds;
-        let rounds = this.iter().zip(other);
-        let ratios = rounds.map(|(this, other)| tell(this) / tell(other).max(f64::MIN_POSITIVE));
-        ratios.collect()
-    }
-}
-
 fn text(all: &[Measured]) -> String {
     let costs = all.iter().map(|measured| {
-        let total = |rounds: &[Round]| {
-            let totals: Vec<f64> = rounds.iter().map(Round::total).collect();
-            format!("{:.0}", Spread::of(&totals).median)
-        };
         let [this, other] = &measured.rounds;
-        let ratios = middle_half(measured.ratios(Round::total));
+        let ratios = middle_half(ratios(this, other, Round::total));
+        let [this, other] = medians(measured, Round::total);
         vec![
             measured.case.name().to_owned(),
-            total(this),
-            total(other),
+            this,
+            other,
             format!("**{}**", spread(Spread::of(&ratios), 3)),
         ]
     });
@@ -125,11 +113,7 @@ fn text(all: &[Measured]) -> String {
         names.iter().map(move |&(name, _)| (measured, name))
     });
     let processes = names.map(|(measured, name)| {
-        let each = measured.rounds.each_ref().map(|rounds| {
-            let each: Vec<f64> = rounds.iter().map(|round| up::of(round, name)).collect();
-            format!("{:.0}", Spread::of(&each).median)
-        });
-        let [this, other] = each;
+        let [this, other] = medians(measured, |round| up::of(round, name));
         vec![format!("{}: {name}", measured.case.name()), this, other]
     });
     table(
@@ -141,6 +125,12 @@ fn text(all: &[Measured]) -> String {
         &["case and process", "this build", "the other"],
         processes,
     )
+}
+
+/// What the rounds of each build tell.
+fn medians(measured: &Measured, tell: impl Fn(&Round) -> f64) -> [String; 2] {
+    let rounds = measured.rounds.each_ref();
+    rounds.map(|rounds| format!("{:.0}", Spread::of_each(rounds, &tell).median))
 }
 
 /// Without the quarter of the least and the quarter of the greatest.
@@ -167,7 +157,8 @@ mod tests {
             case: Case::New,
             rounds: [rounds([1.0, 9.0]), rounds([2.0, 3.0])],
         };
-        let found = measured.ratios(Round::total);
+        let [this, other] = &measured.rounds;
+        let found = ratios(this, other, Round::total);
         assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 3.0).abs() < 1e-9);
     }
 

@@ -56,6 +56,12 @@ impl Case {
         Self::GrpcProfile20,
     ];
 
+    /// Those that are asked for; all, if nothing is.
+    pub(crate) fn among(only: &[Topic]) -> Vec<Self> {
+        let wanted = |case: &Self| only.is_empty() || only.contains(&case.topic());
+        Self::ALL.into_iter().filter(wanted).collect()
+    }
+
     /// What `--only` calls it.
     pub(crate) fn topic(self) -> Topic {
         match self {

@@ -45,6 +45,11 @@ impl Spread {
         }
     }
 
+    /// Of what each of these tells.
+    pub(crate) fn of_each<T>(all: &[T], tell: impl Fn(&T) -> f64) -> Self {
+        Self::of(&all.iter().map(tell).collect::<Vec<_>>())
+    }
+
     /// The same in another unit.
     pub(crate) fn scaled(self, by: f64) -> Self {
         Self {
@@ -53,6 +58,14 @@ impl Spread {
             most: self.most * by,
         }
     }
+}
+
+/// How many times as much as the others these tell, round by round.
+pub(crate) fn ratios<T>(own: &[T], others: &[T], tell: impl Fn(&T) -> f64) -> Vec<f64> {
+    let rounds = own.iter().zip(others);
+    rounds
+        .map(|(own, other)| tell(own) / tell(other).max(f64::MIN_POSITIVE))
+        .collect()
 }
 
 #[cfg(test)]

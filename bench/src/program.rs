@@ -35,7 +35,7 @@ impl Program {
             None => std::env::current_exe()?.with_file_name(name),
         };
         if !path.exists() {
-            bail!("{} is not there: run ./scripts/bench", path.display());
+            bail!("{} is not there", path.display());
         }
         let path = path.display().to_string();
         let pinned = runs

@@ -64,7 +64,7 @@ impl Measured {
 
     /// Of what each round tells.
     pub(crate) fn spread(&self, tell: impl Fn(&Round) -> f64) -> Spread {
-        Spread::of(&self.rounds.iter().map(tell).collect::<Vec<_>>())
+        Spread::of_each(&self.rounds, tell)
     }
 }
 

@@ -62,10 +62,7 @@ pub(crate) async fn run(length: Length, only: &[Topic], out: &Path) -> anyhow::R
 
 async fn measure(length: Length, only: &[Topic], logs: &Path) -> anyhow::Result<Results> {
     let wanted = |topic: Topic| only.is_empty() || only.contains(&topic);
-    let cases: Vec<Case> = Case::ALL
-        .into_iter()
-        .filter(|case| wanted(case.topic()))
-        .collect();
+    let cases = Case::among(only);
     let mut results = Results::default();
     println!("starting PostgreSQL, Redis and the three services");
     let machine = Machine::start();

@@ -49,6 +49,9 @@ struct State {
     queue: VecDeque<(Asked, Option<Waiting>)>,
 }
 
+/// What a statement returns for one caller.
+type Answered = oneshot::Receiver<Result<Option<Row>, Error>>;
+
 /// One who is to be taken along.
 struct Asked {
     values: Vec<Value>,
@@ -60,18 +63,26 @@ enum Turn {
     /// Goes next.
     Now(Lane, Vec<Value>),
     /// Is taken along.
-    Later(oneshot::Receiver<Result<Option<Row>, Error>>),
+    Later(Answered),
 }
 
 /// Who has come while the others ran.
 enum Company {
     Nobody(Vec<Value>),
     /// Then all are taken along.
-    Somebody(oneshot::Receiver<Result<Option<Row>, Error>>),
+    Somebody(Answered),
 }
 
 /// A place for one statement at a time. Left, it goes to those who wait.
 struct Lane(Arc<Lanes>);
+
+impl Asked {
+    /// One with these values, and where the answer comes.
+    fn new(values: Vec<Value>) -> (Self, Answered) {
+        let (answer, answered) = oneshot::channel();
+        (Self { values, answer }, answered)
+    }
+}
 
 impl Batcher {
     /// For a statement that writes, and that leaves and answers the same when it is run
@@ -129,10 +140,8 @@ impl Lanes {
             return Ok(Turn::Now(Lane(self.clone()), values));
         }
         let waiting = self.database.engine.gate(self.purpose).line_up()?;
-        let (answer, answered) = oneshot::channel();
-        state
-            .queue
-            .push_back((Asked { values, answer }, Some(waiting)));
+        let (asked, answered) = Asked::new(values);
+        state.queue.push_back((asked, Some(waiting)));
         Ok(Turn::Later(answered))
     }
 
@@ -142,15 +151,12 @@ impl Lanes {
         if state.queue.is_empty() {
             return Company::Nobody(values);
         }
-        let (answer, answered) = oneshot::channel();
-        state.queue.push_front((Asked { values, answer }, None));
+        let (asked, answered) = Asked::new(values);
+        state.queue.push_front((asked, None));
         Company::Somebody(answered)
     }
 
-    async fn answered(
-        self: &Arc<Self>,
-        mut answer: oneshot::Receiver<Result<Option<Row>, Error>>,
-    ) -> Result<Option<Row>, Error> {
+    async fn answered(self: &Arc<Self>, mut answer: Answered) -> Result<Option<Row>, Error> {
         let soon = timeout(LONG, &mut answer).await;
         let answered = if let Ok(answered) = soon {
             answered

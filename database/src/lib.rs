@@ -164,6 +164,7 @@ impl Database {
             .await
     }
 
+    /// Runs a statement by itself, and counts the time that it takes.
     async fn timed_run(
         &self,
         purpose: Use,
@@ -175,7 +176,7 @@ impl Database {
         self.timed(|times| times.of(purpose), rows).await
     }
 
-    /// The same for [`batch`], which counts the time of each caller.
+    /// The same without counting: [`batch`] counts the time of each of its callers.
     async fn run(
         &self,
         purpose: Use,

@@ -35,7 +35,7 @@ use tokio::{
 use super::{
     cluster::{Address, Cluster},
     figures::Figures,
-    pipeline::Pipeline,
+    pipeline::{Asking, Pipeline},
     script::Question,
 };
 use crate::challenges::store::Unavailable;
@@ -242,19 +242,18 @@ impl Connection {
 
     async fn ask_once(&self, command: &Cmd, instead: Option<Address>) -> RedisResult<Value> {
         let command = command.clone();
-        let answer = match &self.kind {
+        let asking: Asking<_> = match &self.kind {
             Kind::Server(manager) => {
                 let mut manager = (**manager).clone();
-                let asking = async move { command.query_async(&mut manager).await };
-                self.pipeline.ask(Box::pin(asking)).await
+                Box::pin(async move { command.query_async(&mut manager).await })
             }
             Kind::Cluster(cluster) => {
                 let cluster = cluster.clone();
-                let asking = async move { cluster.ask(&command, instead).await };
-                self.pipeline.ask(Box::pin(asking)).await
+                Box::pin(async move { cluster.ask(&command, instead).await })
             }
         };
         let lost = || RedisError::from((ErrorKind::Client, "the question was not asked"));
+        let answer = self.pipeline.ask(asking).await;
         answer.unwrap_or_else(|| Err(lost()))
     }
 

@@ -15,7 +15,7 @@ use std::{
 use tokio::{sync::oneshot, task::yield_now};
 
 /// A question and the wait for its answer; it is handed over when it is first polled.
-type Asking<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Asking<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Questions that are not handed over yet.
 pub(super) struct Pipeline<T>(Mutex<Vec<Waiting<T>>>);
@@ -49,11 +49,13 @@ impl<T> Pipeline<T> {
             asking,
             handed_over,
         };
-        if self.put(waiting) == 1 {
-            let first = First(self);
+        let first = (self.put(waiting) == 1).then(|| First(self));
+        // So it goes before that one: whoever gives up meanwhile does not ask.
+        let back = back;
+        if first.is_some() {
             yield_now().await;
-            drop(first);
         }
+        drop(first);
         match back.await.ok()? {
             Begun::Asking(asking) => Some(asking.await),
             Begun::Answered(answer) => Some(answer),
@@ -130,18 +132,29 @@ mod tests {
 
     #[tokio::test]
     async fn the_others_are_handed_over_though_the_first_gives_up() {
-        let (pipeline, done) = (Arc::new(Pipeline::new()), Done::default());
-        let first = ask(&pipeline, &done, 1);
-        let second = ask(&pipeline, &done, 2);
-        let third = ask(&pipeline, &done, 3);
-        yield_now().await;
-        first.abort();
-        second.abort();
-        assert_eq!(third.await.unwrap(), Some(3));
-        assert!(first.await.is_err() && second.await.is_err());
-        assert_eq!(ask(&pipeline, &done, 4).await.unwrap(), Some(4));
-        // A question whose caller has gone away before is none.
-        assert!(done.lock().unwrap().ends_with(&[3, 4]));
+        let pipeline = Pipeline::new();
+        let done = Done::default();
+        let ask = |number| {
+            let done = done.clone();
+            Box::pin(pipeline.ask(Box::pin(async move {
+                done.lock().unwrap().push(number);
+                yield_now().await;
+                number
+            })))
+        };
+        let mut asking = [1, 2, 3].map(ask);
+        let mut nobody = Context::from_waker(Waker::noop());
+        for each in &mut asking {
+            assert!(each.as_mut().poll(&mut nobody).is_pending());
+        }
+        let [first, second, third] = asking;
+        drop(second);
+        assert!(done.lock().unwrap().is_empty());
+        drop(first);
+        assert_eq!(third.await, Some(3));
+        assert_eq!(ask(4).await, Some(4));
+        // Whoever has gone away before does not ask.
+        assert_eq!(*done.lock().unwrap(), [3, 4]);
     }
 
     #[tokio::test]

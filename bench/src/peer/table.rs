@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Results, Turns};
 use crate::{
     crowd::Crowd,
-    number::Spread,
+    number::{Spread, ratios},
     report::table::{spread, table},
     rounds::Round,
 };
@@ -120,15 +120,12 @@ pub(super) fn json(results: &Results) -> serde_json::Result<String> {
 }
 
 fn of(turns: &Turns, tell: impl Fn(&Round) -> f64) -> Spread {
-    Spread::of(&turns.rounds.iter().map(tell).collect::<Vec<_>>())
+    Spread::of_each(&turns.rounds, tell)
 }
 
 /// How many times what the peer uses the product does, round by round.
 fn ratio([product, peer]: &[Turns; 2]) -> Spread {
-    let rounds = product.rounds.iter().zip(&peer.rounds);
-    let ratios =
-        rounds.map(|(product, peer)| product.total() / peer.total().max(f64::MIN_POSITIVE));
-    Spread::of(&ratios.collect::<Vec<_>>())
+    Spread::of(&ratios(&product.rounds, &peer.rounds, Round::total))
 }
 
 fn mebibytes(crowd: &Crowd) -> f64 {

@@ -10,7 +10,7 @@ use crate::{
     case::Case,
     load::World,
     machine::{Machine, Runs, Service},
-    number::Spread,
+    number::{Spread, ratios},
     rounds::{PLAYERS, Round},
     up::Up,
 };
@@ -37,9 +37,7 @@ pub(super) struct Measured {
 impl Measured {
     /// How many times as much as the other it costs, round by round.
     pub(super) fn to(&self, other: &Self, tell: impl Fn(&Round) -> f64) -> Spread {
-        let rounds = self.rounds.iter().zip(&other.rounds);
-        let ratios = rounds.map(|(own, others)| tell(own) / tell(others).max(f64::MIN_POSITIVE));
-        Spread::of(&ratios.collect::<Vec<_>>())
+        Spread::of(&ratios(&self.rounds, &other.rounds, tell))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     case::Case,
-    number::Spread,
+    number::{Spread, ratios},
     report::table::{spread, table},
     rounds::Round,
     up::of,
@@ -47,14 +47,14 @@ fn replicas(all: &[Measured]) -> String {
             let own = |name: &'static str| {
                 format!("{:.2}", measured.to(first, |round| of(round, name)).median)
             };
-            let total: Vec<f64> = measured.rounds.iter().map(Round::total).collect();
-            let rate: Vec<f64> = measured.rounds.iter().map(|round| round.rate).collect();
+            let total = Spread::of_each(&measured.rounds, Round::total);
+            let rate = Spread::of_each(&measured.rounds, |round| round.rate);
             let mut row = vec![
                 format!(
                     "{}: {gateways} + {auths} + {profiles}",
                     measured.case.name()
                 ),
-                spread(Spread::of(&total).scaled(1e-3), 2),
+                spread(total.scaled(1e-3), 2),
                 format!(
                     "**{:.2}** ({:.2}–{:.2})",
                     ratio.median, ratio.least, ratio.most
@@ -67,7 +67,7 @@ fn replicas(all: &[Measured]) -> String {
                     own(name)
                 }
             }));
-            row.push(format!("{:.0}", Spread::of(&rate).median));
+            row.push(format!("{:.0}", rate.median));
             row
         })
     });
@@ -87,12 +87,7 @@ fn replicas(all: &[Measured]) -> String {
 
 /// What a process costs with one of each, in microseconds.
 fn cost(measured: &Measured, name: &str) -> f64 {
-    let each: Vec<f64> = measured
-        .rounds
-        .iter()
-        .map(|round| of(round, name))
-        .collect();
-    Spread::of(&each).median
+    Spread::of_each(&measured.rounds, |round| of(round, name)).median
 }
 
 /// How many operations a second one core of a process holds.
@@ -136,17 +131,14 @@ fn bottlenecks(all: &[Measured]) -> String {
 
 fn of_one_core(all: &[alone::Measured]) -> String {
     let spread_of = |measured: &alone::Measured, tell: &dyn Fn(&Turn) -> f64| {
-        Spread::of(&measured.rounds.iter().map(tell).collect::<Vec<_>>())
+        Spread::of_each(&measured.rounds, tell)
     };
     let rows = all.chunks(alone::MOST).flat_map(|of_service| {
         of_service.iter().map(|measured| {
             let name = measured.service.name();
             let own = |turn: &Turn| of(&turn.round, name);
             let first = &of_service[0].rounds;
-            let ratios = measured.rounds.iter().zip(first);
-            let ratios: Vec<f64> = ratios
-                .map(|(own_turn, one)| own(own_turn) / own(one).max(f64::MIN_POSITIVE))
-                .collect();
+            let ratios = ratios(&measured.rounds, first, own);
             let micros = spread_of(measured, &own);
             let held = of_a_core(micros.median);
             vec![
