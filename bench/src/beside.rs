@@ -16,7 +16,7 @@ use crate::{
     load::world,
     machine::{Machine, Runs},
     number::{Spread, ratios},
-    report::table::{spread, table},
+    report::table::{middle, table},
     rounds::{PLAYERS, Round},
     up::{self, Up},
 };
@@ -98,13 +98,13 @@ async fn measure(beside: &Beside, logs: &Path) -> anyhow::Result<Vec<Measured>> 
 fn text(all: &[Measured]) -> String {
     let costs = all.iter().map(|measured| {
         let [this, other] = &measured.rounds;
-        let ratios = middle_half(ratios(this, other, Round::total));
+        let ratio = Spread::of(&ratios(this, other, Round::total));
         let [this, other] = medians(measured, Round::total);
         vec![
             measured.case.name().to_owned(),
             this,
             other,
-            format!("**{}**", spread(Spread::of(&ratios), 3)),
+            format!("**{}**", middle(ratio, 3)),
         ]
     });
     let names = all.iter().flat_map(|measured| {
@@ -133,13 +133,6 @@ fn medians(measured: &Measured, tell: impl Fn(&Round) -> f64) -> [String; 2] {
     rounds.map(|rounds| format!("{:.0}", Spread::of_each(rounds, &tell).median))
 }
 
-/// Without the quarter of the least and the quarter of the greatest.
-fn middle_half(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    let quarter = values.len() / 4;
-    values[quarter..values.len() - quarter].to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,13 +153,5 @@ mod tests {
         let [this, other] = &measured.rounds;
         let found = ratios(this, other, Round::total);
         assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 3.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn the_middle_half_has_no_extremes() {
-        let all = vec![9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-        assert_eq!(middle_half(all), [3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(middle_half(vec![1.0]), [1.0]);
-        assert!(middle_half(Vec::new()).is_empty());
     }
 }

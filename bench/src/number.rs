@@ -16,12 +16,15 @@ pub(crate) fn micros_each(span: Duration, count: u64) -> f64 {
     span.as_secs_f64() * 1e6 / number(count.max(1))
 }
 
-/// The middle of some values, the least and the greatest.
+/// The middle of some values, and how far apart they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) least: f64,
     pub(crate) most: f64,
+    /// The least and the greatest without the quarter of the least and the quarter of the
+    /// greatest.
+    pub(crate) middle_half: [f64; 2],
 }
 
 impl Spread {
@@ -38,10 +41,12 @@ impl Spread {
         } else {
             f64::midpoint(sorted[middle - 1], sorted[middle])
         };
+        let quarter = sorted.len() / 4;
         Self {
             median,
             least,
             most,
+            middle_half: [sorted[quarter], sorted[sorted.len() - 1 - quarter]],
         }
     }
 
@@ -56,6 +61,7 @@ impl Spread {
             median: self.median * by,
             least: self.least * by,
             most: self.most * by,
+            middle_half: self.middle_half.map(|end| end * by),
         }
     }
 }
@@ -74,13 +80,27 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        let of = |median, least, most| Spread {
+        let of = |median, least, most, middle_half| Spread {
             median,
             least,
             most,
+            middle_half,
         };
-        assert_eq!(Spread::of(&[]), of(0.0, 0.0, 0.0));
-        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), of(2.0, 1.0, 3.0));
-        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]), of(2.5, 1.0, 4.0));
+        assert_eq!(Spread::of(&[]), of(0.0, 0.0, 0.0, [0.0, 0.0]));
+        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), of(2.0, 1.0, 3.0, [1.0, 3.0]));
+        let four = of(2.5, 1.0, 4.0, [2.0, 3.0]);
+        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]), four);
+    }
+
+    #[test]
+    fn the_middle_half_has_no_extremes() {
+        let found = Spread::of(&[9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        let expected = Spread {
+            median: 4.5,
+            least: 1.0,
+            most: 9.0,
+            middle_half: [3.0, 6.0],
+        };
+        assert_eq!(found, expected);
     }
 }

@@ -90,8 +90,8 @@ pub(crate) async fn run(peer: &Peer, out: &Path) -> anyhow::Result<()> {
         }
     } else {
         Plan {
-            rounds: 5,
-            span: Duration::from_secs(3),
+            rounds: 24,
+            span: Duration::from_millis(600),
             people: 10_000,
         }
     };

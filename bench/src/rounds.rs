@@ -14,12 +14,15 @@ use crate::{
 /// Clients at once, each with its own connections.
 pub(crate) const PLAYERS: u32 = 32;
 
-/// How often, and for how long.
+/// How often, and for how long: many short rounds, since a shared machine changes by more
+/// from one minute to the next than what is to be told.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) case: Duration,
     pub(crate) part: Duration,
+    /// At a fixed rate.
+    pub(crate) open: Duration,
 }
 
 /// What a case did in a round.

@@ -100,14 +100,16 @@ async fn loops(
 ) -> anyhow::Result<()> {
     let plan = match length {
         Length::Full => Plan {
-            rounds: 5,
-            case: Duration::from_secs(3),
-            part: Duration::from_secs(1),
+            rounds: 24,
+            case: Duration::from_millis(600),
+            part: Duration::from_millis(200),
+            open: Duration::from_secs(6),
         },
         Length::Quick => Plan {
             rounds: 2,
             case: Duration::from_millis(600),
             part: Duration::from_millis(250),
+            open: Duration::from_millis(1_200),
         },
     };
     println!("filling the databases");
@@ -134,14 +136,13 @@ async fn loops(
     if wanted(Topic::Open) {
         println!("at a fixed rate");
         let mut crew = Player::crew(open::PLAYERS, product).await?;
-        let span = plan.case * 2;
         for case in [Case::New, Case::Returning, Case::Profile20] {
             let most = most(results, case, &mut crew, &world).await?;
             for share in OPEN_SHARES {
                 for player in &mut crew {
                     player.wake().await?;
                 }
-                let open = open::play(&mut crew, &world, case, most * share, span).await?;
+                let open = open::play(&mut crew, &world, case, most * share, plan.open).await?;
                 results.open.push(open);
             }
         }

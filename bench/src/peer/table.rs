@@ -6,7 +6,7 @@ use super::{Results, Turns};
 use crate::{
     crowd::Crowd,
     number::{Spread, ratios},
-    report::table::{spread, table},
+    report::table::{middle, table},
     rounds::Round,
 };
 
@@ -18,7 +18,7 @@ pub(super) fn text(results: &Results) -> String {
 fn cases(results: &Results) -> String {
     let rows = results.cases.iter().map(|(case, turns)| {
         let [product, peer] = turns;
-        let cost = |turns: &Turns| spread(of(turns, Round::total).scaled(1e-3), 2);
+        let cost = |turns: &Turns| middle(of(turns, Round::total).scaled(1e-3), 2);
         let rate = |turns: &Turns| format!("{:.0}", of(turns, |round| round.rate).median);
         let slow = |turns: &Turns| {
             let at = |quantile| turns.times.whole.value_at_quantile(quantile);
@@ -28,7 +28,7 @@ fn cases(results: &Results) -> String {
             case.name().to_owned(),
             cost(product),
             cost(peer),
-            format!("**{}**", spread(ratio(turns), 2)),
+            format!("**{}**", middle(ratio(turns), 2)),
             rate(product),
             rate(peer),
             slow(product),
@@ -36,7 +36,7 @@ fn cases(results: &Results) -> String {
         ]
     });
     table(
-        "Processor time of an operation, in ms: median of the rounds (least–most); 32 clients",
+        "Processor time of an operation, in ms: median of the rounds (their middle half); 32 clients",
         &[
             "case",
             "product",

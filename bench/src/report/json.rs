@@ -23,6 +23,7 @@ pub(super) fn text(results: &Results) -> serde_json::Result<String> {
             "rounds": plan.rounds,
             "case_seconds": plan.case.as_secs_f64(),
             "part_seconds": plan.part.as_secs_f64(),
+            "open_seconds": plan.open.as_secs_f64(),
         })
     });
     let crowd = results.crowd.as_ref().map(|crowd| {
@@ -126,7 +127,12 @@ fn percent_tenths(quantile: f64) -> u64 {
 }
 
 fn spread(spread: Spread) -> Value {
-    json!({"median": spread.median, "least": spread.least, "most": spread.most})
+    json!({
+        "median": spread.median,
+        "least": spread.least,
+        "most": spread.most,
+        "middle_half": spread.middle_half,
+    })
 }
 
 fn memory(memory: &Memory) -> Value {

@@ -61,12 +61,9 @@ fn ratios(measures: &Measures) -> String {
         let own = Spread::of(&measures.ratios(measured, &case.own_steps()));
         vec![
             case.name().to_owned(),
-            spread(measured.spread(|round| round.total() / 1e3), 2),
-            spread(floor.scaled(1e-3), 2),
-            format!(
-                "**{:.2}** ({:.2}–{:.2})",
-                ratio.median, ratio.least, ratio.most
-            ),
+            middle(measured.spread(|round| round.total() / 1e3), 2),
+            middle(floor.scaled(1e-3), 2),
+            format!("**{}**", middle(ratio, 2)),
             case.target()
                 .map_or("–".to_owned(), |most| format!("≤ {most}")),
             format!("{:.2}", own.median),
@@ -76,7 +73,7 @@ fn ratios(measures: &Measures) -> String {
         ]
     });
     table(
-        "Processor time of an operation, in ms: median of the rounds (least–most); 32 clients",
+        "Processor time of an operation, in ms: median of the rounds (their middle half); 32 clients",
         &[
             "case",
             "product",
@@ -99,12 +96,7 @@ fn bare(measured: &Measured) -> String {
         return "–".to_owned();
     }
     let of = Spread::of(&measured.bare).median / 1e3;
-    let Spread {
-        median,
-        least,
-        most,
-    } = ratio;
-    format!("{median:.2} ({least:.2}–{most:.2}) of {of:.2}")
+    format!("{} of {of:.2}", middle(ratio, 2))
 }
 
 fn processes(measures: &Measures) -> String {
@@ -134,7 +126,7 @@ fn parts(measures: &Measures) -> String {
     let cases: Vec<Case> = measures.cases.iter().map(|one| one.case).collect();
     let rows = Case::parts_of(&cases).into_iter().map(|part| {
         let costs = measures.parts.get(&part).cloned().unwrap_or_default();
-        vec![part.name().to_owned(), spread(Spread::of(&costs), 0)]
+        vec![part.name().to_owned(), middle(Spread::of(&costs), 0)]
     });
     table(
         "Parts of the floors, in µs",
@@ -225,12 +217,16 @@ fn crowd(crowd: &Crowd) -> String {
 
 /// The median, and the least and the most in brackets.
 pub(crate) fn spread(spread: Spread, digits: usize) -> String {
-    let Spread {
-        median,
-        least,
-        most,
-    } = spread;
-    format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
+    within(spread.median, [spread.least, spread.most], digits)
+}
+
+/// The median, and the middle half in brackets.
+pub(crate) fn middle(spread: Spread, digits: usize) -> String {
+    within(spread.median, spread.middle_half, digits)
+}
+
+fn within(median: f64, [from, to]: [f64; 2], digits: usize) -> String {
+    format!("{median:.digits$} ({from:.digits$}–{to:.digits$})")
 }
 
 fn times(histogram: &Histogram<u64>) -> String {
