@@ -7,7 +7,7 @@ use kit::settings::SmsDelivery;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    kit::process::run(|settings: &Settings| &settings.common.log, run)
+    kit::process::run(|settings: &Settings| &settings.common.process, run)
 }
 
 async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {

@@ -1,14 +1,17 @@
 //! The life of a process: settings, log, work, signal, end.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, io, process::ExitCode, thread};
 
 use clap::Parser;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     crypto,
-    settings::{self, LogSettings, SettingsError},
+    settings::{self, ProcessSettings, SettingsError},
     telemetry,
 };
 
@@ -22,7 +25,7 @@ const BAD_SETTINGS: u8 = 2;
 /// The status is 0 after a clean end, 2 for a wrong setting and 1 for any
 /// other failure; both are told in one line on stderr.
 pub fn run<S, W>(
-    log: impl FnOnce(&S) -> &LogSettings,
+    process: impl FnOnce(&S) -> &ProcessSettings,
     work: impl FnOnce(S, CancellationToken) -> W,
 ) -> ExitCode
 where
@@ -38,7 +41,11 @@ where
             return fail(BAD_SETTINGS, &line);
         }
     };
-    if let Err(error) = telemetry::install(log(&settings)) {
+    let process = process(&settings);
+    let threads = process
+        .worker_threads
+        .map_or_else(worker_threads, usize::from);
+    if let Err(error) = telemetry::install(&process.rust_log) {
         return fail(BAD_SETTINGS, &error.to_string());
     }
     crypto::install();
@@ -46,7 +53,7 @@ where
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit on open files");
     }
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime(threads) {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("cannot start the runtime: {error}")),
     };
@@ -61,6 +68,24 @@ where
         Err(error) if error.is::<SettingsError>() => fail(BAD_SETTINGS, &error.to_string()),
         Err(error) => fail(1, &format!("{error:#}")),
     }
+}
+
+/// How many threads a process has for its requests, unless it is told: half as many as
+/// there are cores. The others are for the databases and the other services; and a thread
+/// that is woken for every few requests costs more than it helps.
+pub fn worker_threads() -> usize {
+    thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+/// A runtime with so many threads for requests.
+///
+/// # Errors
+/// When the machine gives it no threads.
+pub fn runtime(threads: usize) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
 }
 
 #[expect(
@@ -92,5 +117,26 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
         _ = one.recv() => {}
         _ = other.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_has_the_threads_that_it_is_given() {
+        for threads in [1, 3] {
+            let runtime = runtime(threads).unwrap();
+            assert_eq!(runtime.metrics().num_workers(), threads);
+        }
+    }
+
+    #[test]
+    fn half_of_the_cores_are_left_to_others() {
+        let cores = thread::available_parallelism().unwrap().get();
+        let threads = worker_threads();
+        assert!(threads >= 1 && (threads * 2 <= cores || threads == 1));
+        assert!(threads * 2 + 1 >= cores, "{threads} of {cores}");
     }
 }

@@ -75,9 +75,13 @@ impl FromStr for SecretKey {
     }
 }
 
-/// How loud the log is.
+/// How a process runs.
 #[derive(Args, Clone, Debug)]
-pub struct LogSettings {
+pub struct ProcessSettings {
+    /// Threads that answer requests, 1 to 1024
+    /// [default: half as many as there are cores, at least 1]
+    #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
     /// What to log: a level (error, warn, info, debug, trace) or a list such
     /// as `info,auth_service=debug`
     #[arg(long, env = "RUST_LOG", default_value = "info")]
@@ -267,9 +271,9 @@ pub struct Common {
     /// How this process calls the other services over TLS.
     #[command(flatten)]
     pub service_tls: ServiceTls,
-    /// How loud the log is.
+    /// How the process runs.
     #[command(flatten)]
-    pub log: LogSettings,
+    pub process: ProcessSettings,
 }
 
 impl Common {

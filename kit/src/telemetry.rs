@@ -8,7 +8,7 @@ use tracing_subscriber::{
     filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::settings::{LogSettings, SettingsError};
+use crate::settings::SettingsError;
 use lines::Lines;
 
 /// Writes an audit event: what was tried, what came of it, and who it was, as a
@@ -26,13 +26,13 @@ macro_rules! audit {
     };
 }
 
-/// Starts the log. In a process where it was started before, nothing changes.
+/// Starts the log with this filter (`RUST_LOG`). In a process where it was started before,
+/// nothing changes.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn install(settings: &LogSettings) -> Result<(), SettingsError> {
-    let filter: Targets = settings
-        .rust_log
+pub fn install(filter: &str) -> Result<(), SettingsError> {
+    let filter: Targets = filter
         .parse()
         .map_err(|error| SettingsError(format!("RUST_LOG: {error}")))?;
     let lines = tracing_subscriber::fmt::layer()

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    kit::process::run(|cli: &Cli| &cli.common.log, run)
+    kit::process::run(|cli: &Cli| &cli.common.process, run)
 }
 
 #[expect(clippy::print_stdout, reason = "the address is for whoever started it")]

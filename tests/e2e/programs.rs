@@ -91,6 +91,8 @@ fn a_wrong_setting_is_one_clear_line_and_exit_2() {
         ),
         ("--cors-origins=example", "--cors-origins"),
         ("--rust-log==x=", "RUST_LOG"),
+        ("--worker-threads=0", "--worker-threads"),
+        ("--worker-threads=1025", "--worker-threads"),
         ("--nonsense", "--nonsense"),
     ] {
         let data = tempfile::tempdir().unwrap();
@@ -104,6 +106,26 @@ fn a_wrong_setting_is_one_clear_line_and_exit_2() {
         assert!(line.contains(name), "{line}");
         assert!(!line.contains("c2VjcmV0"), "a secret is shown: {line}");
     }
+}
+
+#[test]
+fn a_process_has_as_many_threads_for_requests_as_it_is_told() {
+    let workers = |threads: &str| {
+        let data = tempfile::tempdir().unwrap();
+        let mut program = customauth(data.path());
+        program.env("WORKER_THREADS", threads);
+        let mut process = Process::start(program);
+        process.line_after("HTTP/JSON");
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", process.0.id())).unwrap();
+        let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+        names
+            .filter(|name| name.as_deref().is_ok_and(|name| name.starts_with("tokio")))
+            .count()
+    };
+    // Threads for what blocks have the same name, and there are few of these.
+    let few = workers("1");
+    assert!(few < 20, "{few}");
+    assert!(workers("40") >= 40);
 }
 
 #[test]
