@@ -44,8 +44,6 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use case::Topic;
-use kit::process;
-use tokio::runtime::Runtime;
 
 /// Measures the product beside the least that its work can cost.
 #[derive(Parser)]
@@ -96,7 +94,7 @@ fn main() -> ExitCode {
     kit::crypto::install();
     // A connection is a descriptor, and shells start programs with 1,024.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let done = runtime(&arguments).and_then(|runtime| match arguments.part {
+    let done = runtime().and_then(|runtime| match arguments.part {
         None => {
             let length = if arguments.quick {
                 run::Length::Quick
@@ -122,13 +120,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A floor has as many threads as a service has, and the load all that there are.
-fn runtime(arguments: &Arguments) -> anyhow::Result<Runtime> {
-    let runtime = match arguments.part {
-        Some(Part::FloorServer | Part::FloorWorker(_)) => {
-            process::runtime(process::worker_threads())
-        }
-        _ => Runtime::new(),
-    };
-    Ok(runtime?)
+/// As tokio has it, for the floors as well: a thread for each core.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Runtime::new()?)
 }

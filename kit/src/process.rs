@@ -73,15 +73,11 @@ where
 /// How many threads a process has for its requests, unless it is told: half as many as
 /// there are cores. The others are for the databases and the other services; and a thread
 /// that is woken for every few requests costs more than it helps.
-pub fn worker_threads() -> usize {
+fn worker_threads() -> usize {
     thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// A runtime with so many threads for requests.
-///
-/// # Errors
-/// When the machine gives it no threads.
-pub fn runtime(threads: usize) -> io::Result<Runtime> {
+fn runtime(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
