@@ -132,26 +132,3 @@ fn medians(measured: &Measured, tell: impl Fn(&Round) -> f64) -> [String; 2] {
     let rounds = measured.rounds.each_ref();
     rounds.map(|rounds| format!("{:.0}", Spread::of_each(rounds, &tell).median))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ratio_is_of_one_round() {
-        let rounds = |totals: [f64; 2]| {
-            let rounds = totals.map(|micros| Round {
-                by_process: vec![("gateway", micros / 2.0), ("redis", micros / 2.0)],
-                rate: 1.0,
-            });
-            rounds.into()
-        };
-        let measured = Measured {
-            case: Case::New,
-            rounds: [rounds([1.0, 9.0]), rounds([2.0, 3.0])],
-        };
-        let [this, other] = &measured.rounds;
-        let found = ratios(this, other, Round::total);
-        assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 3.0).abs() < 1e-9);
-    }
-}

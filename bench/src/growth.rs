@@ -24,7 +24,7 @@ use crate::{
         sizes::Relation,
     },
     machine::Machine,
-    number::Spread,
+    number::{Spread, ratios},
 };
 
 /// Disk that a user at the large size takes while it runs, in bytes: both databases,
@@ -62,15 +62,7 @@ impl Results {
     /// How many times the small size the large one costs, round by round.
     fn ratios(turns: &[Vec<Turn>; 2]) -> Vec<f64> {
         let [small, large] = turns;
-        let rounds = small.iter().zip(large);
-        rounds
-            .map(|(small, large)| large.round.total() / small.round.total().max(f64::MIN_POSITIVE))
-            .collect()
-    }
-
-    /// Of what each turn of one size tells.
-    fn spread(turns: &[Turn], tell: impl Fn(&Turn) -> f64) -> Spread {
-        Spread::of(&turns.iter().map(tell).collect::<Vec<_>>())
+        ratios(large, small, |turn| turn.round.total())
     }
 
     /// What each process used at the large size, in microseconds.
@@ -85,7 +77,7 @@ impl Results {
             .enumerate()
             .map(|(place, name)| {
                 let tell = |turn: &Turn| turn.round.by_process.get(place).map_or(0.0, |one| one.1);
-                (name, Self::spread(large, tell).median)
+                (name, Spread::of_each(large, tell).median)
             })
             .collect()
     }
@@ -93,7 +85,7 @@ impl Results {
     fn wal(&self, what: Operation) -> f64 {
         let turns = self.rounds.iter().find(|(each, _)| *each == what);
         turns.map_or(0.0, |(_, [_, large])| {
-            Self::spread(large, |turn| turn.wal).median
+            Spread::of_each(large, |turn| turn.wal).median
         })
     }
 }

@@ -68,9 +68,17 @@ impl Spread {
 
 /// How many times as much as the others these tell, round by round.
 pub(crate) fn ratios<T>(own: &[T], others: &[T], tell: impl Fn(&T) -> f64) -> Vec<f64> {
-    let rounds = own.iter().zip(others);
+    quotients(own.iter().map(&tell), others.iter().map(&tell))
+}
+
+/// The same of what was told.
+pub(crate) fn quotients(
+    own: impl IntoIterator<Item = f64>,
+    others: impl IntoIterator<Item = f64>,
+) -> Vec<f64> {
+    let rounds = own.into_iter().zip(others);
     rounds
-        .map(|(own, other)| tell(own) / tell(other).max(f64::MIN_POSITIVE))
+        .map(|(own, other)| own / other.max(f64::MIN_POSITIVE))
         .collect()
 }
 
@@ -90,6 +98,12 @@ mod tests {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), of(2.0, 1.0, 3.0, [1.0, 3.0]));
         let four = of(2.5, 1.0, 4.0, [2.0, 3.0]);
         assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]), four);
+    }
+
+    #[test]
+    fn a_ratio_is_of_one_round() {
+        let found = ratios(&[1.0, 9.0], &[2.0, 3.0], |told: &f64| *told);
+        assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 3.0).abs() < 1e-9);
     }
 
     #[test]

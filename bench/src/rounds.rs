@@ -8,7 +8,7 @@ use crate::{
     cpu::Who,
     floor::{Floor, Part},
     load::{Player, Times, World, at_once, closed_loop},
-    number::{Spread, micros_each, number},
+    number::{Spread, micros_each, number, quotients},
 };
 
 /// Clients at once, each with its own connections.
@@ -59,10 +59,8 @@ pub(crate) struct Measures {
 impl Measured {
     /// How many times the bare way it costs, round by round.
     pub(crate) fn to_bare(&self) -> Vec<f64> {
-        let rounds = self.rounds.iter().zip(&self.bare);
-        rounds
-            .map(|(round, bare)| round.total() / bare.max(f64::MIN_POSITIVE))
-            .collect()
+        let bare = self.bare.iter().copied();
+        quotients(self.rounds.iter().map(Round::total), bare)
     }
 
     /// Of what each round tells.
@@ -82,11 +80,7 @@ impl Measures {
 
     /// How many times its floor a case costs, round by round.
     pub(crate) fn ratios(&self, measured: &Measured, parts: &[(Part, u32)]) -> Vec<f64> {
-        let floors = self.cost(parts);
-        let rounds = measured.rounds.iter().zip(floors);
-        rounds
-            .map(|(round, floor)| round.total() / floor.max(f64::MIN_POSITIVE))
-            .collect()
+        quotients(measured.rounds.iter().map(Round::total), self.cost(parts))
     }
 }
 

@@ -45,7 +45,7 @@ fn costs(results: &Results) -> String {
         let ratio = Spread::of(&Results::ratios(turns));
         let wal = |turns: &[Turn]| {
             if what.writes() {
-                let kilobytes = Results::spread(turns, |turn| turn.wal / 1e3);
+                let kilobytes = Spread::of_each(turns, |turn| turn.wal / 1e3);
                 format!("{:.1}", kilobytes.median)
             } else {
                 "–".to_owned()
@@ -53,8 +53,8 @@ fn costs(results: &Results) -> String {
         };
         vec![
             what.name().to_owned(),
-            spread(Results::spread(of_small, total), 0),
-            spread(Results::spread(of_large, total), 0),
+            spread(Spread::of_each(of_small, total), 0),
+            spread(Spread::of_each(of_large, total), 0),
             format!(
                 "**{:.2}** ({:.2}–{:.2})",
                 ratio.median, ratio.least, ratio.most
@@ -96,7 +96,7 @@ fn processes(results: &Results) -> String {
     let rows = results.rounds.iter().map(|(what, turns)| {
         let of = |turns: &[Turn], place: usize| {
             let tell = |round: &Round| round.by_process.get(place).map_or(0.0, |one| one.1);
-            Results::spread(turns, |turn| tell(&turn.round)).median
+            Spread::of_each(turns, |turn| tell(&turn.round)).median
         };
         let each = (0..heads.len() - 1)
             .map(|place| format!("{:.0} / {:.0}", of(&turns[0], place), of(&turns[1], place)));
