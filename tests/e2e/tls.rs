@@ -1,15 +1,15 @@
 //! TLS on every listener, and mutual TLS between the services: who has no
 //! certificate cannot call them, whatever else they know.
 
+mod certificates;
+mod client;
+
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName};
 use kit::{
     client::{Outgoing, ServiceUrls, channel},
     clock::SystemClock,
@@ -21,184 +21,16 @@ use proto::{
     Reason,
     profile::v1::{CreateProfileRequest, provisioning_service_client::ProvisioningServiceClient},
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        pki_types::{CertificateDer, pem::PemObject as _},
-    },
-};
 
+use self::{
+    certificates::{Authority, Certified, flag, listener_flags},
+    client::Client,
+};
 use crate::{
-    common::{
-        http::Answer,
-        processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command},
-    },
+    common::processes::{END, GATEWAY_KEY, PEPPER, Process, SERVICE_KEY, SIGNING_KEY, command},
     programs::complaint,
 };
-
-/// An authority, and a directory for the files of whom it certifies.
-struct Authority {
-    directory: TempDir,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-/// A certificate and its key, as files.
-struct Certified {
-    cert: PathBuf,
-    key: PathBuf,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let cert = params.self_signed(&key).unwrap();
-        let path = directory.path().join("ca.pem");
-        write(&path, "CERTIFICATE", cert.der());
-        let issuer = Issuer::new(params, key);
-        Self { directory, issuer }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.directory.path().join("ca.pem")
-    }
-
-    fn certify(&self, name: &str) -> Certified {
-        let own = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let signed = params.signed_by(&own, &self.issuer).unwrap();
-        let file = |end: &str| self.directory.path().join(format!("{name}.{end}"));
-        let certified = Certified {
-            cert: file("pem"),
-            key: file("key"),
-        };
-        write(&certified.cert, "CERTIFICATE", signed.der());
-        write(&certified.key, "PRIVATE KEY", own.serialized_der());
-        certified
-    }
-
-    /// As a service is told whom to trust and who it is.
-    fn service_flags(&self, own: &Certified) -> [String; 3] {
-        [
-            flag("--service-tls-ca", &self.ca()),
-            flag("--service-tls-cert", &own.cert),
-            flag("--service-tls-key", &own.key),
-        ]
-    }
-}
-
-fn write(path: &Path, tag: &str, der: &[u8]) {
-    fs::write(path, pem::encode(&pem::Pem::new(tag, der))).unwrap();
-}
-
-fn flag(name: &str, path: &Path) -> String {
-    format!("{name}={}", path.display())
-}
-
-fn listener_flags(service: &str, own: &Certified) -> [String; 2] {
-    [
-        flag(&format!("--{service}-tls-cert"), &own.cert),
-        flag(&format!("--{service}-tls-key"), &own.key),
-    ]
-}
-
-/// A client of the gateway by HTTPS.
-struct Client {
-    address: String,
-    name: &'static str,
-    tls: TlsConnector,
-}
-
-impl Client {
-    /// Of the gateway at `url`, which must be who the authority says it is.
-    fn new(url: &str, name: &'static str, authority: &Authority) -> Self {
-        kit::crypto::install();
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_file(authority.ca()).unwrap();
-        roots.add(ca).unwrap();
-        let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self {
-            address: url.strip_prefix("https://").unwrap().to_owned(),
-            name,
-            tls: TlsConnector::from(Arc::new(config)),
-        }
-    }
-
-    async fn send(&self, line: &str, token: Option<&str>, body: Option<Value>) -> Answer {
-        let stream = TcpStream::connect(&self.address).await.unwrap();
-        let name = self.name.try_into().unwrap();
-        let mut stream = self.tls.connect(name, stream).await.unwrap();
-        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
-        let bearer = bearer.unwrap_or_default();
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let kind = match body.len() {
-            0 => String::new(),
-            long => format!("Content-Type: application/json\r\nContent-Length: {long}\r\n"),
-        };
-        let request =
-            format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}{kind}\r\n{body}");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        // An error if the stream is cut without TLS saying that it ends.
-        stream.read_to_string(&mut text).await.unwrap();
-        parse(&text)
-    }
-
-    async fn ready(&self) {
-        for _ in 0..300 {
-            if self.send("GET /readyz", None, None).await.status == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{}", self.send("GET /readyz", None, None).await.body);
-    }
-
-    /// A whole sign-in; the answer to the request for the code, and the profile.
-    async fn sign_in(&self) -> (Answer, Value) {
-        self.ready().await;
-        let auths = "/api/v1/auths/";
-        let body = json!({ "phone_number": "+77777777766" });
-        let asked = self.send(&format!("POST {auths}"), None, Some(body)).await;
-        assert_eq!(asked.status, 200, "{}", asked.body);
-        let body = json!({ "otp": asked.code() });
-        let pair = self.send(&format!("PATCH {auths}"), None, Some(body)).await;
-        assert_eq!(pair.status, 200, "{}", pair.body);
-        let pair = pair.json();
-        let token = pair["access_token"].as_str();
-        let answer = self.send("GET /api/v1/personal-area/", token, None).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        (asked, answer.json())
-    }
-}
-
-fn parse(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-    let headers = lines.map(|line| {
-        let (name, value) = line.split_once(": ").unwrap();
-        let name: HeaderName = name.parse().unwrap();
-        (name, value.parse().unwrap())
-    });
-    Answer {
-        status: status.parse().unwrap(),
-        headers: headers.collect::<HeaderMap>(),
-        body: body.to_owned(),
-    }
-}
 
 /// The three programs, all by TLS, the two services for certified callers only.
 struct Trio {
